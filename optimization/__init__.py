@@ -1,0 +1,1 @@
+"""What was tried: backtests and sweeps."""

@@ -1,0 +1,27 @@
+"""Everything owned, and the record of how it changed."""
+
+from portfolios.models.account import BrokerAccount
+from portfolios.models.cell import Cell
+from portfolios.models.event import AuditLink, Event, EventCursor
+from portfolios.models.instrument import Instrument
+from portfolios.models.ledger import LedgerEntry
+from portfolios.models.parameters import ParameterVersion
+from portfolios.models.portfolio import Portfolio
+from portfolios.models.tenant import Membership, Tenant, TenantOwned
+from portfolios.models.user import User
+
+__all__ = [
+    "AuditLink",
+    "BrokerAccount",
+    "Cell",
+    "Event",
+    "EventCursor",
+    "Instrument",
+    "LedgerEntry",
+    "Membership",
+    "ParameterVersion",
+    "Portfolio",
+    "Tenant",
+    "TenantOwned",
+    "User",
+]

@@ -1,0 +1,69 @@
+"""The position cell: one instrument's shares with their own cash, anchor and parameters."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+
+from portfolios.models.fields import money_field, price_field, shares_field
+from portfolios.models.instrument import Instrument
+from portfolios.models.portfolio import Portfolio
+from portfolios.models.tenant import TenantOwned
+
+
+class Cell(TenantOwned):
+    """Running totals of a cell's ledger, and what the rule needs beside them (strategy 1).
+
+    Written by `portfolios.services.ledger` and the verbs of `portfolios.services.cells`, nowhere else. Cash and shares
+    carry no constraint: a broker's fact is booked even when it makes them negative, and the cell halts.
+    """
+
+    class Status(models.TextChoices):
+        STOPPED = "stopped", "Not started"
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        HALTED = "halted", "Halted"
+        ARCHIVED = "archived", "Archived"
+
+    portfolio = models.ForeignKey(Portfolio, on_delete=models.PROTECT, related_name="cells")
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=60, blank=True, help_text="Tells two cells of one instrument apart")
+    status = models.CharField(max_length=8, choices=Status, default=Status.STOPPED)
+    status_reason = models.CharField(max_length=240, blank=True)
+    parameters = models.ForeignKey(
+        "portfolios.ParameterVersion", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+
+    cash = money_field(default=Decimal(0))
+    shares = shares_field(default=Decimal(0))
+    receivable = money_field(default=Decimal(0), help_text="Net dividends declared and not yet paid")
+    average_cost = models.DecimalField(max_digits=24, decimal_places=10, default=Decimal(0))
+
+    anchor = price_field(null=True, blank=True)
+    anchor_set_at = models.DateTimeField(null=True, blank=True)
+    bought_since_anchor = shares_field(default=Decimal(0))
+    sold_since_anchor = shares_field(default=Decimal(0))
+    orders_today = models.PositiveIntegerField(default=0)
+    orders_day = models.DateField(null=True, blank=True, help_text="The exchange's day that orders_today counts")
+
+    opened_at = models.DateTimeField(null=True, blank=True, help_text="The prices' time of the opening entry")
+    opening_value = money_field(default=Decimal(0))
+    opening_price = price_field(null=True, blank=True)
+    reinvest_dividends = models.BooleanField(default=False)
+
+    version = models.PositiveIntegerField(default=0, help_text="Grows with every change; a stale writer is refused")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["instrument__symbol", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["portfolio", "instrument", "name"], name="cell_once"),
+            models.CheckConstraint(
+                condition=models.Q(anchor__isnull=True) | models.Q(anchor__gt=0), name="cell_anchor_bounds"
+            ),
+        ]
+        indexes = [models.Index(fields=["portfolio", "status"], name="cell_by_status")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument.symbol} {self.name}".rstrip()

@@ -1,0 +1,1 @@
+"""What happens: instruments' prices, ticks, orders, fills, brokers."""

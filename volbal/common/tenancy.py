@@ -1,0 +1,88 @@
+"""Tenant scope: a query without one raises.
+
+Pages get theirs from the session, jobs and sockets open one from an id, the console from its user's memberships.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn, TypeVar
+
+from django.db import models
+
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+
+# The ids of the tenants in scope; None where no scope is open, and every tenant where the flag is set.
+_tenant_ids: ContextVar[tuple[int, ...] | None] = ContextVar("tenant_ids", default=None)
+_every_tenant: ContextVar[bool] = ContextVar("every_tenant", default=False)
+
+
+class ScopeError(RuntimeError):
+    """A tenant's rows were asked for without saying which tenant."""
+
+
+@contextmanager
+def tenants_scope(tenant_ids: Iterable[int]) -> Iterator[None]:
+    """Open the scope of several tenants at once: an operator's memberships."""
+    chosen, everyone = _tenant_ids.set(tuple(tenant_ids)), _every_tenant.set(False)
+    try:
+        yield
+    finally:
+        _every_tenant.reset(everyone)
+        _tenant_ids.reset(chosen)
+
+
+@contextmanager
+def tenant_scope(tenant_id: int) -> Iterator[None]:
+    """Open the scope of one tenant."""
+    with tenants_scope((tenant_id,)):
+        yield
+
+
+@contextmanager
+def every_tenant() -> Iterator[None]:
+    """Open all tenants: for a platform operator, dispatchers and integrity checks only."""
+    everyone = _every_tenant.set(True)
+    try:
+        yield
+    finally:
+        _every_tenant.reset(everyone)
+
+
+def current_tenant_id() -> int:
+    """Return the one tenant in scope. Raises ScopeError when there is none or more than one."""
+    tenant_ids = _tenant_ids.get()
+    if _every_tenant.get() or tenant_ids is None or len(tenant_ids) != 1:
+        raise ScopeError("No single tenant is in scope here; open one with tenant_scope(tenant_id).")
+    return tenant_ids[0]
+
+
+class _Unscoped(models.QuerySet[Any]):
+    """What a manager gives without a scope. It may be built upon, as forms do at import; running it raises."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        name = self.model._meta.label
+        raise ScopeError(f"{name} was queried without a tenant scope; open one with tenant_scope(tenant_id).")
+
+    _fetch_all = iterator = aiterator = count = exists = aggregate = explain = raw = _refuse
+    update = delete = create = bulk_create = bulk_update = _update = _raw_delete = _insert = _refuse
+
+
+class TenantManager(models.Manager[Row]):
+    """Narrow every query to the tenants in scope."""
+
+    path = "tenant_id"
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        """Return the rows of the tenants in scope; without a scope, rows that raise when they are read."""
+        rows = super().get_queryset()
+        if _every_tenant.get():
+            return rows
+        tenant_ids = _tenant_ids.get()
+        if tenant_ids is None:
+            return _Unscoped(self.model, using=self._db)
+        if len(tenant_ids) == 1:
+            return rows.filter(**{self.path: tenant_ids[0]})
+        return rows.filter(**{f"{self.path}__in": tenant_ids})

@@ -1,0 +1,5 @@
+"""Every address of the sockets."""
+
+from typing import Any
+
+websocket_urlpatterns: list[Any] = []

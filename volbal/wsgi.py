@@ -1,0 +1,9 @@
+"""Pages and API for a WSGI server."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "volbal.settings.production")
+
+application = get_wsgi_application()
