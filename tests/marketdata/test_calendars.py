@@ -50,7 +50,7 @@ def test_a_session_follows_new_york_through_the_change_of_clocks():
 
 
 @pytest.mark.parametrize(
-    ("moment", "regular", "extended"),
+    "moment, regular, extended",
     [
         ("2008-09-15 07:59:59", False, False),
         ("2008-09-15 08:00:00", False, True),
