@@ -23,6 +23,7 @@ class Portfolio(TenantOwned):
     account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="portfolios")
     name = models.CharField(max_length=120)
     mode = models.CharField(max_length=8, choices=Mode)
+    feed = models.CharField(max_length=24, default="replay", help_text="Name in the registry of feeds")
     trading_hours = models.CharField(max_length=8, choices=TradingHours, default=TradingHours.REGULAR)
     tick_interval_seconds = models.PositiveIntegerField(default=60)
     next_tick_at = models.DateTimeField(null=True, blank=True, db_index=True)

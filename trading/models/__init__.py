@@ -1,1 +1,23 @@
-"""Models."""
+"""What happened: prices, ticks, decisions, orders, fills."""
+
+from trading.models.actions import ActionApplication, CorporateAction
+from trading.models.market import BarSeries, Quote
+from trading.models.order import Fill, Order, OrderTransition
+from trading.models.paper import PaperFill, PaperOrder
+from trading.models.replay import ReplayRun
+from trading.models.tick import Evaluation, Tick
+
+__all__ = [
+    "ActionApplication",
+    "BarSeries",
+    "CorporateAction",
+    "Evaluation",
+    "Fill",
+    "Order",
+    "OrderTransition",
+    "PaperFill",
+    "PaperOrder",
+    "Quote",
+    "ReplayRun",
+    "Tick",
+]

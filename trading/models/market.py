@@ -1,0 +1,58 @@
+"""Prices: the newest quote of each source, and catalogued series of bars. Shared by the whole installation."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from portfolios.models import Instrument
+from portfolios.models.fields import price_field
+
+
+class BarSeries(models.Model):
+    """A version of an instrument's bars, kept as a Parquet file. A correction is a new version."""
+
+    class Resolution(models.TextChoices):
+        DAILY = "daily", "Daily"
+        MINUTE = "minute", "Minute"
+
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="bar_series")
+    resolution = models.CharField(max_length=8, choices=Resolution)
+    version = models.PositiveIntegerField()
+    source = models.CharField(max_length=60, help_text="Where the prices come from")
+    is_synthetic = models.BooleanField(default=False)
+    file = models.FileField(upload_to="bars")
+    first = models.DateTimeField(help_text="Start of the first bar")
+    last = models.DateTimeField(help_text="Start of the last bar")
+    rows = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["instrument__symbol", "resolution", "-version"]
+        verbose_name_plural = "bar series"
+        constraints = [
+            models.UniqueConstraint(fields=["instrument", "resolution", "version"], name="bar_series_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instrument.symbol} {self.resolution} v{self.version}"
+
+
+class Quote(models.Model):
+    """The newest quote of an instrument from one source. A replay is a source of its own."""
+
+    source = models.CharField(max_length=40, help_text="Feed, and run where it has several, for example replay:12")
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
+    bid = price_field(null=True, blank=True)
+    ask = price_field(null=True, blank=True)
+    last = price_field(null=True, blank=True)
+    previous_close = price_field(null=True, blank=True)
+    is_synthetic = models.BooleanField()
+    as_of = models.DateTimeField(help_text="When the price was made")
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "instrument"], name="quote_newest_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.instrument_id}"

@@ -1,0 +1,141 @@
+"""Orders as a state table, their history, and fills."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+from django.db import models
+
+from portfolios.models import BrokerAccount, Cell, TenantOwned
+from portfolios.models.fields import money_field, price_field, shares_field
+from trading.models.tick import Evaluation
+from volbal.common.append_only import append_only
+
+
+def new_client_order_id() -> str:
+    """Return an id that the order keeps towards its broker for good."""
+    return f"vb-{uuid.uuid4().hex}"
+
+
+class Order(TenantOwned):
+    """What we want done at a broker. The row is committed as an intent before any broker hears of it.
+
+    Moves of `status` go through `trading.services.order_states.order_move` only.
+    """
+
+    class Status(models.TextChoices):
+        INTENT = "intent", "Intent"
+        SUBMITTING = "submitting", "Submitting"
+        UNKNOWN = "unknown", "Unknown"
+        SUBMITTED = "submitted", "Submitted"
+        ACCEPTED = "accepted", "Accepted"
+        PARTIALLY_FILLED = "partially_filled", "Partially filled"
+        FILLED = "filled", "Filled"
+        CANCELLING = "cancelling", "Cancelling"
+        CANCELLED = "cancelled", "Cancelled"
+        REJECTED = "rejected", "Rejected"
+        EXPIRED = "expired", "Expired"
+
+    class Side(models.TextChoices):
+        BUY = "BUY", "Buy"
+        SELL = "SELL", "Sell"
+
+    class Type(models.TextChoices):
+        MARKET = "market", "Market"
+        LIMIT = "limit", "Limit"
+
+    ENDED = (Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
+
+    account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="orders")
+    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="orders")
+    evaluation = models.OneToOneField(Evaluation, on_delete=models.PROTECT, related_name="order", null=True, blank=True)
+    client_order_id = models.CharField(max_length=40, unique=True, default=new_client_order_id)
+    broker_order_id = models.CharField(max_length=64, blank=True)
+    side = models.CharField(max_length=4, choices=Side)
+    type = models.CharField(max_length=8, choices=Type)
+    quantity = shares_field()
+    limit_price = price_field(null=True, blank=True)
+    reason = models.CharField(max_length=24, help_text="The rule's reason for it")
+    quote_source = models.CharField(max_length=40)
+    commission_rate = models.DecimalField(max_digits=9, decimal_places=8)
+    commission_min = money_field(default=Decimal(0))
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.INTENT)
+    status_at = models.DateTimeField(help_text="Wall clock of the last move")
+    status_detail = models.CharField(max_length=240, blank=True)
+    filled_quantity = shares_field(default=Decimal(0))
+    filled_value = models.DecimalField(
+        max_digits=32,
+        decimal_places=12,
+        default=Decimal(0),
+        help_text="Sum of quantity × price of the fills, unrounded",
+    )
+    notional = money_field(default=Decimal(0), help_text="Booked, to the cent")
+    commission = money_field(default=Decimal(0), help_text="Booked, to the cent")
+    as_of = models.DateTimeField(help_text="The prices' time of the decision")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_bounds")]
+        indexes = [
+            models.Index(fields=["cell", "-id"], name="order_by_cell"),
+            models.Index(
+                fields=["status", "id"],
+                condition=~models.Q(status__in=["filled", "cancelled", "rejected", "expired"]),
+                name="order_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity} {self.status}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the broker will do nothing more for it, as far as we know."""
+        return self.status in self.ENDED
+
+    @property
+    def mean_price(self) -> Decimal | None:
+        """Return the quantity-weighted mean fill price, unrounded; None before the first fill."""
+        return self.filled_value / self.filled_quantity if self.filled_quantity else None
+
+
+@append_only
+class OrderTransition(TenantOwned):
+    """A move of an order from one state to the next, and why."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="transitions")
+    before = models.CharField(max_length=16)
+    after = models.CharField(max_length=16)
+    detail = models.CharField(max_length=240, blank=True)
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.before} → {self.after}"
+
+
+@append_only
+class Fill(TenantOwned):
+    """A broker's report that shares changed hands. The same report again changes nothing."""
+
+    account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="fills")
+    broker_fill_id = models.CharField(max_length=64)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
+    quantity = shares_field()
+    price = price_field()
+    notional = money_field(help_text="Booked for this fill, to the cent")
+    commission = money_field(help_text="Booked for this fill, to the cent")
+    as_of = models.DateTimeField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["account", "broker_fill_id"], name="fill_once")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} at {self.price}"
