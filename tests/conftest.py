@@ -6,6 +6,8 @@ import pytest
 
 import volbal.celery  # noqa: F401  # tasks bind to the configured application
 
+pytest_plugins = ["tests.plugins.append_only"]
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
