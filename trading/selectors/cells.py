@@ -18,7 +18,7 @@ from trading.selectors.performance import NO_RETURNS, History, Returns, historie
 from trading.selectors.times import exchange_zone
 from trading.services.marks import value_at
 from trading.services.triggers import triggers_in_force
-from volbal.common import numbers
+from volbal.common import clock, numbers
 from volbal.strategy import CellState, NextTrigger, StrategyParameters, decide, next_triggers
 from volbal.strategy.errors import CellError
 
@@ -110,12 +110,12 @@ class CellView:
         return float(self.price / self.anchor) - 1.0 if self.price is not None and self.anchor else None
 
 
-def cell_rows(portfolios: Iterable[Portfolio]) -> QuerySet[Cell]:
-    """Return the cells of portfolios with all that `cell_views` reads."""
+def cell_rows(portfolios: Iterable[Portfolio], *, archived: bool = False) -> QuerySet[Cell]:
+    """Return the cells of portfolios with all that `cell_views` reads; archived ones only where asked."""
     days = DailyMark.objects.filter(cell=OuterRef("pk")).order_by("-day")
+    rows = Cell.objects.filter(portfolio__in=portfolios)
     return (
-        Cell.objects.filter(portfolio__in=portfolios)
-        .exclude(status=Cell.Status.ARCHIVED)
+        (rows if archived else rows.exclude(status=Cell.Status.ARCHIVED))
         .select_related("instrument", "parameters", "portfolio__account", "portfolio__replay")
         .annotate(previous_value=Subquery(days.values("value")[1:2]))
         .order_by("instrument__symbol", "id")
@@ -141,6 +141,30 @@ def quote_source(portfolio: Portfolio) -> str:
         return str(portfolio.feed)
     replay = getattr(portfolio, "replay", None)
     return "" if replay is None else f"{REPLAY}:{replay.pk}"
+
+
+def present_quote(cell: Cell) -> Quote | None:
+    """Return a cell's newest quote, if it has one."""
+    return Quote.objects.filter(source=quote_source(cell.portfolio), instrument=cell.instrument_id).first()
+
+
+def present_price(cell: Cell) -> Decimal | None:
+    """Return a cell's newest price, if it has one."""
+    quote = present_quote(cell)
+    return None if quote is None else quote.last
+
+
+def present_moment(cell: Cell) -> dt.datetime:
+    """Return the time a person's act on a cell is dated: the replay's own, else the wall clock's."""
+    replay = getattr(cell.portfolio, "replay", None)
+    if replay is None:
+        return clock.now()
+    return replay.as_of or cell.opened_at or replay.first_as_of
+
+
+def present_day(cell: Cell) -> dt.date:
+    """Return the exchange's day at a cell's present moment."""
+    return day_of(cell.instrument.exchange, present_moment(cell))
 
 
 def _order(view: CellView) -> tuple[bool, bool, float, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
 from portfolios.models import Cell, LedgerEntry, ParameterVersion
-from portfolios.services.parameters import ParameterDifference, parameters_difference
+from portfolios.services.parameters import PARAMETER_NAMES, ParameterDifference, parameters_difference
 from trading.models import ActionApplication, Evaluation, Order
+from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterSpecification
 
 PAGE_SIZE = 25
 Row = TypeVar("Row", bound=Model)
@@ -23,6 +24,14 @@ class Page(Generic[Row]):
     rows: tuple[Row, ...]
     before: int | None
     older: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterValue:
+    """One parameter of the version in force, and what it is."""
+
+    specification: ParameterSpecification
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,17 @@ def page_of(rows: QuerySet[Row], before: int | None, size: int = PAGE_SIZE) -> P
     held = list((rows if before is None else rows.filter(pk__lt=before))[: size + 1])
     older = held[size - 1].pk if len(held) > size else None
     return Page(tuple(held[:size]), before, older)
+
+
+def parameter_values(cell: Cell) -> tuple[ParameterValue, ...]:
+    """Return the parameters of a cell's version in force, in the rule's order; none before it was opened."""
+    if cell.parameters is None:
+        return ()
+    return tuple(
+        ParameterValue(specification, getattr(cell.parameters, specification.name))
+        for specification in PARAMETER_SPECIFICATIONS
+        if specification.name in PARAMETER_NAMES
+    )
 
 
 def versions(cell: Cell) -> tuple[VersionView, ...]:

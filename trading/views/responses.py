@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from django.http import HttpResponse, StreamingHttpResponse
-
-
-class _Echo:
-    """A file that gives back what is written, so that a CSV streams."""
-
-    def write(self, value: str) -> str:
-        """Return the line."""
-        return value
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django_htmx.http import HttpResponseClientRedirect
 
 
 def json_response(value: Any) -> HttpResponse:
@@ -25,18 +20,25 @@ def json_response(value: Any) -> HttpResponse:
     return response
 
 
-def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-    """Return a CSV download, streamed. Texts that a spreadsheet would run as a formula are quoted."""
-    writer = csv.writer(_Echo())
+def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> HttpResponse:
+    """Return a CSV download. Texts that a spreadsheet would run as a formula are quoted.
 
-    def lines() -> Iterator[str]:
-        yield writer.writerow(header)
-        for row in rows:
-            yield writer.writerow([_plain(value) for value in row])
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    It is written whole, not streamed: the tenant's scope closes with the view.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows([_plain(value) for value in row] for row in rows)
+    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
+
+
+def done(request: HttpRequest, url: str) -> HttpResponse:
+    """Return to `url` after a change, from a dialog as from a page."""
+    if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        return HttpResponseClientRedirect(url)
+    return redirect(url)
 
 
 def _plain(value: Any) -> Any:
