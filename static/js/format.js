@@ -31,11 +31,13 @@ const FORMATS = {
   quantity: (value) => trimmed(grouped(value, 3)),
   percent: (value) => grouped(value * 100, 1) + UNIT,
   "signed-percent": (value) => signed(value * 100, 2) + UNIT,
+  count: (value) => grouped(value, 0),
   "signed-money": (value) => signed(value, 2),
 };
 
 export const format = (value, form) => {
   if (value === null || value === undefined || value === "") return NOTHING;
+  if (form === "words") return value[0].toUpperCase() + value.slice(1).replaceAll("_", " ");
   return form in FORMATS ? FORMATS[form](Number(value)) : String(value);
 };
 

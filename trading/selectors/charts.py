@@ -9,7 +9,6 @@ from typing import Any
 
 from portfolios.models import Cell
 from trading.models import BarSeries, Evaluation, Fill, ReplayRun
-from trading.selectors.cells import quote_source
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
 
@@ -177,10 +176,7 @@ def drawdown(points: Sequence[DayPoint]) -> float | None:
 
 def _is_daily(cell: Cell) -> bool:
     """Return whether a cell's prices are a session apart: a replay of daily bars."""
-    source = quote_source(cell.portfolio)
-    if not source.startswith("replay:"):
-        return False
-    run = ReplayRun.objects.filter(pk=source.partition(":")[2]).first()
+    run: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     return run is not None and run.series.filter(resolution=BarSeries.Resolution.DAILY).exists()
 
 

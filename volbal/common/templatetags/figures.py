@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -83,6 +84,43 @@ def percent(value: Number | None) -> str:
 
 
 @register.filter
+def percent2(value: Number | None) -> str:
+    """Return a fraction as a percentage with two decimals: `2.35 %`."""
+    return NOTHING if value is None else _grouped(_decimal(value) * 100, 2) + NARROW_UNIT
+
+
+@register.filter
+def grouped(value: Number | None) -> str:
+    """Return a whole number with thousands: `3,270`."""
+    return NOTHING if value is None else _grouped(_decimal(value), 0)
+
+
+@register.filter
+def signed_quantity(value: Number | None) -> str:
+    """Return a quantity with its sign, three decimals at most: `−38.9`; nothing moved is `0`."""
+    if value is None:
+        return NOTHING
+    text = _signed(_decimal(value), 3)
+    return text.rstrip("0").rstrip(".")
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """Return a stored value without trailing zeros; yes, no and off in words."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+@register.filter
+def words(value: object) -> str:
+    """Return a code in words: `inside_band` as `Inside band`."""
+    return str(value).replace("_", " ").capitalize() if value else NOTHING
+
+
+@register.filter
 def bound(value: Number | None) -> str:
     """Return a guardrail or threshold as a percentage without needless zeros: `25 %`."""
     if value is None:
@@ -123,6 +161,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "percent": percent,
     "signed-percent": signed_percent,
     "signed-money": signed_money,
+    "count": grouped,
+    "words": words,
     "text": lambda value: NOTHING if value is None else str(value),
 }
 
@@ -222,3 +262,34 @@ def moment(value: dt.datetime | None, exchange_zone: str = "", seconds: bool = F
             '<time datetime="{}">{} <span class="muted">· {}</span></time>', value.isoformat(), text, own_text
         )
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
+
+
+@register.simple_tag
+def clock_of(value: dt.datetime, zone: dt.tzinfo) -> SafeString:
+    """Show a moment in a zone that the column's head names."""
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value.astimezone(zone):%Y-%m-%d %H:%M}")
+
+
+@register.simple_tag
+def day_of(value: dt.datetime, exchange_zone: str) -> SafeString:
+    """Show the exchange's day of a moment."""
+    local = value.astimezone(ZoneInfo(exchange_zone))
+    return format_html('<time datetime="{}" title="{}">{:%Y-%m-%d}</time>', value.isoformat(), f"{local:%H:%M} {zone_name(local.tzinfo or dt.UTC, value)}", local)
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changed: object) -> str:
+    """Return this page's address with some of its query changed; None takes one out."""
+    request = context["request"]
+    values = request.GET.copy()
+    for name, value in changed.items():
+        values.pop(name, None)
+        if value is not None:
+            values[name] = str(value)
+    return f"{request.path}?{values.urlencode()}"
+
+
+@register.filter
+def get(values: Mapping[str, object], name: str) -> object:
+    """Return what a mapping holds under a name."""
+    return values.get(name, "")
