@@ -23,12 +23,15 @@ from volbal.strategy.fills import (
     buy_limit,
     end_order,
 )
+from volbal.strategy.grid import Combinations, Grid, ParameterList, expand_grid
+from volbal.strategy.indices import CELL_COUNT, PARAMETER_COLUMNS, PARAMETER_COUNT
 from volbal.strategy.measures import MEASURES, MeasureSpecification
 from volbal.strategy.numeric import cents, micro, round_down
 from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
 from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
+from volbal.strategy.sweep import SweepCancelled, SweepResult, sweep
 from volbal.strategy.triggers import NextTrigger, NextTriggers, next_triggers
 
 __all__ = [
@@ -38,22 +41,28 @@ __all__ = [
     "Bars",
     "BarsError",
     "Booking",
+    "CELL_COUNT",
     "Caution",
     "CellError",
     "CellState",
+    "Combinations",
     "Decision",
     "DecisionColumns",
     "Dividend",
     "Entitlement",
     "GATE_REASONS",
+    "Grid",
     "GridError",
     "MEASURES",
     "MeasureSpecification",
     "NextTrigger",
     "NextTriggers",
     "OrderFilled",
+    "PARAMETER_COLUMNS",
+    "PARAMETER_COUNT",
     "PARAMETER_SPECIFICATIONS",
     "ParameterError",
+    "ParameterList",
     "ParameterSpecification",
     "Position",
     "REASONS",
@@ -64,6 +73,8 @@ __all__ = [
     "Split",
     "StrategyError",
     "StrategyParameters",
+    "SweepCancelled",
+    "SweepResult",
     "Trade",
     "adapt",
     "affordable_quantity",
@@ -80,6 +91,7 @@ __all__ = [
     "decide_many",
     "dividend_entitlement",
     "end_order",
+    "expand_grid",
     "gate_decision",
     "micro",
     "next_triggers",
@@ -87,4 +99,5 @@ __all__ = [
     "round_down",
     "simulate",
     "split_learned_late",
+    "sweep",
 ]
