@@ -18,15 +18,20 @@ WARM_UP_RETURNS = 20
 UNKNOWN = -1.0  # a volatility before enough returns are known
 
 
-@compiled
 def daily_volatility(returns: FloatArray, decay: float) -> FloatArray:
     """Return the volatility that each day starts with, `UNKNOWN` before 20 returns are finished.
 
     `returns[t]` is the log return of day t (`returns[0]` is not used: the first day has no close before it).
     The result has one element more: the last is what the day after starts with.
     """
+    sigma = np.full(len(returns) + 1, UNKNOWN)
+    _follow_variance(returns, decay, sigma)
+    return sigma
+
+
+@compiled
+def _follow_variance(returns: FloatArray, decay: float, sigma: FloatArray) -> None:
     count = returns.shape[0]
-    sigma = np.full(count + 1, UNKNOWN)
     variance = 0.0
     for day in range(1, count):
         square = returns[day] * returns[day]
@@ -36,7 +41,6 @@ def daily_volatility(returns: FloatArray, decay: float) -> FloatArray:
             variance = decay * variance + (1.0 - decay) * square
         if day >= WARM_UP_RETURNS:
             sigma[day + 1] = np.sqrt(variance)
-    return sigma
 
 
 @compiled

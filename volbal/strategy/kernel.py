@@ -15,16 +15,17 @@ from volbal.strategy.quiet import first_exit, mark_bars, quiet_band
 from volbal.strategy.resting import rebalance_at_close, walk_bar
 from volbal.strategy.rule import decide_row
 from volbal.strategy.timeline import IS_SPLIT
-from volbal.strategy.workspace import Options, Record, Workspace, new_workspace, no_record
+from volbal.strategy.workspace import Options, Record, Workspace
 
 
 @compiled
 def start_cell(work: Workspace, market: Market, options: Options, parameters: FloatArray) -> None:
     """Reset the workspace to the start of a run (strategy 10)."""
-    work.parameters[:] = parameters
-    work.cell[:] = 0.0
-    work.tally[:] = 0.0
-    work.skips[:] = 0
+    for column in range(at.PARAMETER_COUNT):
+        work.parameters[column] = parameters[column]
+    work.cell.fill(0.0)
+    work.tally.fill(0.0)
+    work.skips.fill(0)
     cell, price = work.cell, market.close[0]
     if options.shares >= 0.0:
         cell[at.SHARES], cell[at.CASH], cell[at.ANCHOR] = options.shares, options.cash, options.anchor
@@ -188,11 +189,11 @@ def run_many(
     parameters: FloatArray,
     sigmas: FloatArray,
     sigma_of: IntArray,
+    work: Workspace,
+    record: Record,
     measures: FloatArray,
 ) -> None:
     """Run combinations of parameters, one row each, and write their measures, one row each."""
-    work = new_workspace(market.day_close.shape[0], market.timeline.action_bar.shape[0])
-    record = no_record()
     for row in range(parameters.shape[0]):
         run_cell(market, options, parameters[row], sigmas[sigma_of[row]], work, record)
         measure_run(work, market, options.risk_free_rate, measures[row])

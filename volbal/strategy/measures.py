@@ -121,15 +121,48 @@ def measure_returns(day_values: FloatArray, start: float, risk_free_rate: float,
     growth = day_values[count] / start
     if growth >= 0.0:
         out[ANNUAL_RETURN] = growth ** (DAYS_A_YEAR / count) - 1.0
-    if not np.all(day_values[:count] > 0.0):
+    if not all_positive(day_values, count):
         return
-    returns = day_values[1:] / day_values[:count] - 1.0
     free = risk_free_rate / DAYS_A_YEAR
-    mean = np.sum(returns) / count
-    varied = np.any(returns != returns[0])
+    mean = mean_return(day_values, count)
+    squares, losses, varied = squared_returns(day_values, count, mean, free)
     if count > 1:
-        deviation = math.sqrt(np.sum((returns - mean) ** 2) / (count - 1)) if varied else 0.0
+        deviation = math.sqrt(squares / (count - 1)) if varied else 0.0
         out[VOLATILITY] = deviation * math.sqrt(DAYS_A_YEAR)
         out[SHARPE] = ratio((mean - free) * math.sqrt(DAYS_A_YEAR), deviation)
-    downside = math.sqrt(np.sum(np.minimum(returns - free, 0.0) ** 2) / count)
+    downside = math.sqrt(losses / count)
     out[SORTINO] = ratio((mean - free) * DAYS_A_YEAR, downside * math.sqrt(DAYS_A_YEAR))
+
+
+@compiled
+def all_positive(day_values: FloatArray, count: int) -> bool:
+    """Tell whether the first `count` day values are above 0, so that each has a return after it."""
+    for day in range(count):
+        if day_values[day] <= 0.0:
+            return False
+    return True
+
+
+@compiled
+def mean_return(day_values: FloatArray, count: int) -> float:
+    """Return the mean of the daily simple returns."""
+    total = 0.0
+    for day in range(count):
+        total += day_values[day + 1] / day_values[day] - 1.0
+    return total / count
+
+
+@compiled
+def squared_returns(
+    day_values: FloatArray, count: int, mean: float, free: float
+) -> tuple[float, float, bool]:
+    """Return the squares from the mean, the squares of what lies below `free`, and whether returns vary at all."""
+    squares, losses, varied = 0.0, 0.0, False
+    first = day_values[1] / day_values[0] - 1.0
+    for day in range(count):
+        one = day_values[day + 1] / day_values[day] - 1.0
+        squares += (one - mean) * (one - mean)
+        below = min(one - free, 0.0)
+        losses += below * below
+        varied = varied or one != first
+    return squares, losses, varied

@@ -22,6 +22,7 @@ from volbal.strategy.options import RunOptions, refuse_later_features
 from volbal.strategy.parameters import StrategyParameters
 from volbal.strategy.simulation import plain_measure, volatility_of_days
 from volbal.strategy.timeline import lay_out
+from volbal.strategy.workspace import new_workspace, no_record
 
 LARGEST_CHUNK = 256
 CHUNKS_PER_WORKER = 8
@@ -107,7 +108,8 @@ class _Field:
     def _run_alike(self, rows: FloatArray, bars: Bars, market: Market) -> FloatArray:
         sigmas, sigma_of = self._volatilities(rows, bars, market)
         out = np.empty((len(rows), MEASURE_COUNT))
-        run_many(market, self.run.compiled(), np.ascontiguousarray(rows), sigmas, sigma_of, out)
+        work = new_workspace(len(market.day_close), len(market.timeline.action_bar))
+        run_many(market, self.run.compiled(), rows, sigmas, sigma_of, work, no_record(), out)
         return out
 
     def _volatilities(self, rows: FloatArray, bars: Bars, market: Market) -> tuple[FloatArray, IntArray]:

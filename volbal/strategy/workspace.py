@@ -6,7 +6,6 @@ import numpy as np
 
 from volbal.strategy import indices as at
 from volbal.strategy.codes import REASON_COUNT
-from volbal.strategy.compile import compiled
 from volbal.strategy.numeric import BoolArray, FloatArray, IntArray
 
 # A tally: what a run adds up beside the cell itself.
@@ -65,7 +64,6 @@ class Record(NamedTuple):
     trades: FloatArray
 
 
-@compiled
 def new_workspace(days: int, dividends: int) -> Workspace:
     """Return a workspace for bars of so many days and dividends."""
     return Workspace(
@@ -78,7 +76,6 @@ def new_workspace(days: int, dividends: int) -> Workspace:
     )
 
 
-@compiled
 def no_record() -> Record:
     """Return the record that keeps nothing."""
     return Record(
