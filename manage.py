@@ -10,6 +10,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "volbal.settings.development")
     from django.core.management import execute_from_command_line
 
+    import volbal.celery  # noqa: F401  # what commands start reaches the configured broker
+
     execute_from_command_line(sys.argv)
 
 

@@ -20,8 +20,8 @@ class Schedule:
 
 
 SCHEDULES = (
-    Schedule("Tick the portfolios that are due", "trading.tasks.ticks.dispatch_due", 1, 5),
-    Schedule("Send orders that were left waiting", "trading.tasks.orders.send_waiting", 5, 30),
+    Schedule("Tick the portfolios that are due", "trading.tasks.dispatch_due", 1, 5),
+    Schedule("Send orders that were left waiting", "trading.tasks.send_waiting", 5, 30),
     Schedule("Lay the audit chain over new events", "reporting.tasks.audit_sequence", 10, 60),
 )
 

@@ -16,6 +16,8 @@ REDIS_URL = env.str("REDIS_URL", default="")
 ENVIRONMENT = "base"
 # Whether orders may reach a broker that moves real money.
 LIVE_TRADING_ALLOWED = False
+# Whether a demonstration gets made-up prices beside its replay (make dev).
+SEED_SYNTHETIC_PRICES = False
 
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
@@ -111,7 +113,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT: Path | None = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "files"
 STORAGES: dict[str, dict[str, Any]] = {

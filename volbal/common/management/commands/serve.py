@@ -68,13 +68,14 @@ class Command(BaseCommand):
     def _prepare(self, data_dir: Path) -> None:
         """Bring the tables up to date and fill an empty database; both are quick when there is nothing to do."""
         tables_prepare()
-        if is_empty():
+        sign_ins = data_dir / SIGN_INS_FILE
+        seeds_more = settings.SEED_SYNTHETIC_PRICES and sign_ins.exists()
+        if is_empty() or seeds_more:
             self._say("Loading the demonstration …")
             shown = io.StringIO()
             call_command("demo", stdout=shown)
-            path = data_dir / SIGN_INS_FILE
-            path.touch(mode=0o600)
-            path.write_text(shown.getvalue())
+            sign_ins.touch(mode=0o600)
+            sign_ins.write_text(shown.getvalue())
         connections.close_all()
 
     def _run(self, sockets: list[socket.socket], address: str, data_dir: Path) -> None:
