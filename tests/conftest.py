@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 
 import volbal.celery  # noqa: F401  # tasks bind to the configured application
 
-pytest_plugins = ["tests.live"]
+pytest_plugins = ["tests.live", "tests.plugins.append_only"]
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}

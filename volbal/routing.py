@@ -1,5 +1,9 @@
 """Every address of the sockets."""
 
-from typing import Any
+from django.urls import path
 
-websocket_urlpatterns: list[Any] = []
+from trading.consumers import PortfolioConsumer
+
+websocket_urlpatterns = [
+    path("ws/portfolio/<int:portfolio_id>/", PortfolioConsumer.as_asgi()),
+]

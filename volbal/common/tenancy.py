@@ -59,6 +59,13 @@ def current_tenant_id() -> int:
     return tenant_ids[0]
 
 
+def require_tenant(tenant_id: int) -> None:
+    """Raise ScopeError unless the tenant is in scope: for writes, which no query narrows."""
+    tenant_ids = _tenant_ids.get()
+    if not _every_tenant.get() and (tenant_ids is None or tenant_id not in tenant_ids):
+        raise ScopeError(f"Tenant {tenant_id} is not in scope; open it with tenant_scope({tenant_id}).")
+
+
 class _Unscoped(models.QuerySet[Any]):
     """What a manager gives without a scope. It may be built upon, as forms do at import; running it raises."""
 

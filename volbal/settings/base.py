@@ -132,7 +132,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }
 
-# Celery: a message only says that there is work; the work itself is a row.
+# Celery: a message only says that there is work; the work itself is a row. Each task names its own queue.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.05}
@@ -141,12 +141,6 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
-CELERY_TASK_ROUTES = {
-    "trading.tasks.orders.*": {"queue": "orders"},
-    "trading.tasks.ticks.*": {"queue": "ticks"},
-    "optimization.tasks.*": {"queue": "research"},
-    "reporting.tasks.*": {"queue": "reports"},
-}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"

@@ -1,0 +1,122 @@
+"""Say a decision in one plain English sentence with its numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from volbal.strategy import indices as at
+from volbal.strategy.codes import Action, Reason
+
+if TYPE_CHECKING:
+    from volbal.strategy.decision import Decision
+    from volbal.strategy.numeric import FloatArray
+
+GATE_SENTENCES = {
+    Reason.MARKET_CLOSED: "Not asked: the market is closed.",
+    Reason.HALTED: "Not asked: trading is halted here until a person resumes it.",
+    Reason.STALE_PRICE: "Not asked: the price {price} is too old or its quote cannot be trusted.",
+    Reason.PRICE_OUTLIER: "Not asked: the price {price} is too far from the last accepted one to be believed yet.",
+    Reason.ORDER_IN_FLIGHT: "Not asked: an order is still on its way.",
+    Reason.CORPORATE_ACTION_PENDING: "Not asked: a split or dividend of today is not booked yet.",
+    Reason.TRADING_PAUSED: "Not asked: the cell is paused.",
+}
+
+
+def sentence(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
+    """Return one sentence that explains a decision with its numbers."""
+    if decision.reason in GATE_SENTENCES:
+        return GATE_SENTENCES[decision.reason].format(price=price_text(decision.price))
+    if decision.action is Action.HOLD:
+        return _held(decision)
+    if decision.action is Action.SKIP:
+        return _skipped(decision, cell, parameters)
+    return _ordered(decision, parameters)
+
+
+def decimals_of(price: float) -> int:
+    """Return how many decimals show a price in full: at least 2, at most 6."""
+    return max(2, len(f"{price:.6f}".rstrip("0").partition(".")[2]))
+
+
+def price_text(price: float) -> str:
+    """Return a price with all its decimals."""
+    return f"{price:,.{decimals_of(price)}f}"
+
+
+def quantity_text(quantity: float) -> str:
+    """Return a number of shares without its sign and trailing zeros."""
+    text = f"{abs(quantity):,.6f}".rstrip("0").rstrip(".")
+    return f"{text} share" if text == "1" else f"{text} shares"
+
+
+def percent_text(fraction: float | None) -> str:
+    """Return a fraction as a percentage with two decimals."""
+    return "none" if fraction is None else f"{fraction * 100:.2f} %"
+
+
+def thresholds_text(decision: Decision) -> str:
+    """Say at which prices the triggers stand, rounded away from the anchor to the decimals of the price."""
+    buys_at, sells_at = decision.buy_threshold, decision.sell_threshold
+    if buys_at is None or sells_at is None:
+        return ""
+    scale = 10.0 ** decimals_of(decision.price)
+    low = math.floor(buys_at * scale + 1e-6) / scale
+    high = math.ceil(sells_at * scale - 1e-6) / scale
+    places = decimals_of(decision.price)
+    return f"it buys at {low:,.{places}f} or lower and sells at {high:,.{places}f} or higher"
+
+
+def _where(decision: Decision) -> str:
+    distance = 0.0 if decision.distance is None else decision.distance
+    anchor = 0.0 if decision.anchor is None else decision.anchor
+    if distance == 0.0:
+        return f"{price_text(decision.price)} is at the anchor"
+    side = "under" if distance < 0.0 else "over"
+    return f"{price_text(decision.price)} is {percent_text(abs(distance))} {side} the anchor {price_text(anchor)}"
+
+
+def _held(decision: Decision) -> str:
+    if decision.reason is Reason.NO_ANCHOR:
+        return f"Held: there is no anchor to compare {price_text(decision.price)} with; set one to start trading."
+    if decision.stock_share is None:
+        return "Held: the cell has no value to trade with."
+    return f"Held: {_where(decision)}; {thresholds_text(decision)}."
+
+
+def _ordered(decision: Decision, parameters: FloatArray) -> str:
+    notional = abs(decision.quantity) * decision.price
+    order = (
+        f"{quantity_text(decision.quantity)} at about {price_text(decision.price)} ({notional:,.2f}); "
+        f"the stock share goes from {percent_text(decision.stock_share)} to {percent_text(decision.stock_share_after)}."
+    )
+    verb = "Buys" if decision.action is Action.BUY else "Sells"
+    if decision.reason is Reason.GUARDRAIL_REBALANCE:
+        rail = at.MIN_STOCK if decision.action is Action.BUY else at.MAX_STOCK
+        return f"Rebalances toward the {percent_text(parameters[rail])} guardrail: {verb.lower()} {order}"
+    return f"{_where(decision)}: {verb.lower()} {order}"
+
+
+def _skipped(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
+    return f"Skipped: {_where(decision)}, but {_obstacle(decision, cell, parameters)}."
+
+
+def _obstacle(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
+    size = quantity_text(decision.quantity)
+    rail = at.MAX_STOCK if decision.signal > 0 else at.MIN_STOCK
+    texts = {
+        Reason.INSUFFICIENT_FUNDS: f"cash of {cell[at.CASH]:,.2f} buys not one step of "
+        f"{quantity_text(parameters[at.QUANTITY_STEP])} with commission of {percent_text(parameters[at.COMMISSION_RATE])}",
+        Reason.INSUFFICIENT_SHARES: f"the {quantity_text(cell[at.SHARES])} held leave nothing to sell",
+        Reason.AT_GUARDRAIL: f"the stock share of {percent_text(decision.stock_share)} is already at or beyond "
+        f"the guardrail of {percent_text(parameters[rail])}",
+        Reason.BELOW_STEP: f"the order is less than one step of {quantity_text(parameters[at.QUANTITY_STEP])}",
+        Reason.ALREADY_FILLED: "all of it was filled since the anchor was set",
+        Reason.BELOW_MIN_NOTIONAL: f"{size} are worth {abs(decision.quantity) * decision.price:,.2f}, under the "
+        f"smallest order of {parameters[at.MIN_NOTIONAL]:,.2f}",
+        Reason.BELOW_MIN_QUANTITY: f"{size} are fewer than the smallest order of "
+        f"{quantity_text(parameters[at.MIN_QUANTITY])}",
+        Reason.DAILY_ORDER_CAP: f"today's {int(parameters[at.MAX_ORDERS_PER_DAY])} orders are used up; "
+        f"{size} had been due",
+    }
+    return texts[decision.reason]
