@@ -65,7 +65,7 @@ def compiled(function: Function) -> Function:
     before = config.CACHE_DIR
     config.CACHE_DIR = before if folder is None else str(folder)
     try:
-        result: Function = numba.njit(nogil=True, cache=folder is not None, error_model="numpy")(function)
+        result: Function = numba.njit(nogil=True, cache=folder is not None, error_model="numpy", _nrt=False)(function)
         return result
     finally:
         config.CACHE_DIR = before
