@@ -130,8 +130,9 @@ def cell_rows(portfolios: Iterable[Portfolio], *, archived: bool = False) -> Que
 def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     """Return cells as pages show them, those nearest to acting first, in a fixed number of queries."""
     cells = list(rows)
-    quotes, decisions, past = _quotes(cells), _decisions(cells), histories(cells)
+    quotes, decisions = _quotes(cells), _decisions(cells)
     days = {cell.pk: _day(cell, quotes) for cell in cells}
+    past = histories(cells, days)
     rules = triggers_in_force(cells, days, [rule_parameters(cell) for cell in cells])
     views = []
     for cell, rule in zip(cells, rules, strict=True):

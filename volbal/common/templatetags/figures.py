@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,23 @@ def price(value: Number | None) -> str:
         return NOTHING
     exact = _decimal(value)
     return _grouped(exact, 2 if abs(exact) >= 1 else 4)
+
+
+@register.filter
+def buy_price(value: Number | None) -> str:
+    """Return a price to buy at, rounded down: at what is shown the rule buys, as its sentences say."""
+    return NOTHING if value is None else _outward(_decimal(value), ROUND_FLOOR)
+
+
+@register.filter
+def sell_price(value: Number | None) -> str:
+    """Return a price to sell at, rounded up: at what is shown the rule sells, as its sentences say."""
+    return NOTHING if value is None else _outward(_decimal(value), ROUND_CEILING)
+
+
+def _outward(value: Decimal, rounding: str) -> str:
+    places = 2 if abs(value) >= 1 else 4
+    return _grouped(value.quantize(Decimal(1).scaleb(-places), rounding=rounding), places)
 
 
 @register.filter
@@ -156,6 +173,8 @@ def age(seconds: Number | None) -> str:
 FORMATS: dict[str, Callable[[Any], str]] = {
     "money": money,
     "price": price,
+    "buy-price": buy_price,
+    "sell-price": sell_price,
     "shares": shares,
     "quantity": quantity,
     "percent": percent,
@@ -274,7 +293,8 @@ def clock_of(value: dt.datetime, zone: dt.tzinfo) -> SafeString:
 def day_of(value: dt.datetime, exchange_zone: str) -> SafeString:
     """Show the exchange's day of a moment."""
     local = value.astimezone(ZoneInfo(exchange_zone))
-    return format_html('<time datetime="{}" title="{}">{:%Y-%m-%d}</time>', value.isoformat(), f"{local:%H:%M} {zone_name(local.tzinfo or dt.UTC, value)}", local)
+    clock = f"{local:%H:%M} {zone_name(ZoneInfo(exchange_zone), value)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), clock, f"{local:%Y-%m-%d}")
 
 
 @register.simple_tag(takes_context=True)
