@@ -30,7 +30,7 @@ const look = () => ({
     fontSize: 12,
   },
   grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.6) } },
-  rightPriceScale: { borderColor: colour("line") },
+  rightPriceScale: { borderColor: colour("line"), scaleMargins: { top: 0.1, bottom: 0.08 } },
   timeScale: { borderColor: colour("line") },
 });
 
@@ -170,11 +170,14 @@ class Chart {
     if (this.spec) this.drawMarks(this.spec);
   }
 
+  /* At once, then no oftener than REFRESH_MS, and never missing the last. */
   refresh() {
     if (this.waiting) return;
     this.waiting = setTimeout(async () => {
-      try { await this.load(); } finally { this.waiting = 0; }
-    }, REFRESH_MS);
+      this.due = Date.now() + REFRESH_MS;
+      this.waiting = 0;
+      await this.load();
+    }, Math.max(0, (this.due || 0) - Date.now()));
   }
 
   remove() {

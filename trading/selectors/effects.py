@@ -57,10 +57,13 @@ def _compare(
 ) -> tuple[Effect, ...]:
     old_buy, old_sell, old_share = levels_of(before, rule, price)
     new_buy, new_sell, new_share = levels_of(after, proposed, price)
-    return (
+    facts = (
         Effect("Cash", "money", before.cash, after.cash),
         Effect("Anchor", "price", before.anchor, after.anchor),
         Effect("Stock share", "percent", old_share, new_share),
+    )
+    return (
+        *(fact for fact in facts if fact.before != fact.after),
         _level("Next buy", "buy-price", old_buy, new_buy),
         _level("Next sell", "sell-price", old_sell, new_sell),
     )
