@@ -16,8 +16,7 @@ def backtests(folder):
 
 DEMO_CASES = [pytest.param(path, id=path.stem) for path in backtests(GOLDEN)]
 SHARED_CASES = [
-    pytest.param(path, id=f"shared-{path.stem}", marks=pytest.mark.shared)
-    for path in backtests(SHARED / "golden")
+    pytest.param(path, id=f"shared-{path.stem}", marks=pytest.mark.shared) for path in backtests(SHARED / "golden")
 ]
 
 

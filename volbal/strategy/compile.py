@@ -75,9 +75,7 @@ def _compile(function: Function, inline: str) -> Function:
     folder = cache_folder()
     before = config.CACHE_DIR
     config.CACHE_DIR = before if folder is None else str(folder)
-    decorate = numba.njit(
-        nogil=True, cache=folder is not None, error_model="numpy", inline=inline, _nrt=False
-    )
+    decorate = numba.njit(nogil=True, cache=folder is not None, error_model="numpy", inline=inline, _nrt=False)
     try:
         return cast(Function, decorate(function))
     finally:
