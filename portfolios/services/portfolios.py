@@ -10,6 +10,7 @@ from portfolios.services.changes import changing
 from portfolios.services.checks import insert, require_reason
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
+from volbal.common import clock
 from volbal.common.errors import Refused
 
 
@@ -20,20 +21,26 @@ def portfolio_create(
     mode: str,
     origin: Origin,
     trading_hours: str = Portfolio.TradingHours.REGULAR,
+    feed: str = "replay",
     tick_interval_seconds: int = 60,
 ) -> Portfolio:
-    """Create a portfolio in an account. Raises Refused naming what cannot be."""
+    """Create a portfolio in an account. Raises Refused naming what cannot be.
+
+    A replay has a time of its own; every other portfolio is due for its first tick at once.
+    """
     portfolio = Portfolio(
         tenant_id=account.tenant_id,
         account=account,
         name=name,
         mode=mode,
+        feed=feed,
         trading_hours=trading_hours,
         tick_interval_seconds=tick_interval_seconds,
+        next_tick_at=None if mode == Portfolio.Mode.REPLAY else clock.now(),
     )
     with transaction.atomic():
         insert(portfolio)
-        facts = {"account_id": account.pk, "name": name, "mode": mode, "trading_hours": trading_hours}
+        facts = {"account_id": account.pk, "name": name, "mode": mode, "feed": feed, "trading_hours": trading_hours}
         event_record(
             kind="portfolio.created",
             subject=subject_of(portfolio),

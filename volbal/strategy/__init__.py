@@ -3,9 +3,23 @@
 Imports only the standard library, NumPy and Numba. The law is in `docs/strategy.md`.
 """
 
+from volbal.strategy.adaptive import adapt
+from volbal.strategy.bars import Bars
 from volbal.strategy.cautions import Caution
 from volbal.strategy.cell import CellState, cell_row
 from volbal.strategy.codes import ACTIONS, GATE_REASONS, REASONS, Action, Reason
+from volbal.strategy.corporate_actions import (
+    Dividend,
+    Entitlement,
+    Split,
+    anchor_after_dividend,
+    apply_ex_date,
+    apply_pay_date,
+    apply_reinvestment,
+    apply_split,
+    dividend_entitlement,
+    split_learned_late,
+)
 from volbal.strategy.decision import Decision, DecisionColumns, decide, decide_many, gate_decision
 from volbal.strategy.errors import BarsError, CellError, GridError, ParameterError, StrategyError
 from volbal.strategy.fills import (
@@ -16,17 +30,82 @@ from volbal.strategy.fills import (
     book_fill,
     buy_limit,
     end_order,
-)  # fmt: skip
+)
+from volbal.strategy.grid import Combinations, Grid, ParameterList, expand_grid
+from volbal.strategy.indices import CELL_COUNT, PARAMETER_COLUMNS, PARAMETER_COUNT
+from volbal.strategy.measures import MEASURES, MeasureSpecification
 from volbal.strategy.numeric import cents, micro, round_down
+from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
+from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
+from volbal.strategy.sweep import SweepCancelled, SweepResult, sweep
 from volbal.strategy.triggers import NextTrigger, NextTriggers, next_triggers
 
 __all__ = [
-    "ACTIONS", "GATE_REASONS", "PARAMETER_SPECIFICATIONS", "REASONS", "SIZINGS",
-    "Action", "BarsError", "Booking", "Caution", "CellError", "CellState", "Decision", "DecisionColumns", "GridError",
-    "NextTrigger", "NextTriggers", "OrderFilled", "ParameterError", "ParameterSpecification", "Position", "Reason",
-    "StrategyError", "StrategyParameters",
-    "affordable_quantity", "book_fill", "buy_limit", "cell_row", "cents", "decide", "decide_many", "end_order",
-    "gate_decision", "micro", "next_triggers", "parameter_row", "round_down",
-]  # fmt: skip
+    "ACTIONS",
+    "Action",
+    "BarColumns",
+    "Bars",
+    "BarsError",
+    "Booking",
+    "CELL_COUNT",
+    "Caution",
+    "CellError",
+    "CellState",
+    "Combinations",
+    "Decision",
+    "DecisionColumns",
+    "Dividend",
+    "Entitlement",
+    "GATE_REASONS",
+    "Grid",
+    "GridError",
+    "MEASURES",
+    "MeasureSpecification",
+    "NextTrigger",
+    "NextTriggers",
+    "OrderFilled",
+    "PARAMETER_COLUMNS",
+    "PARAMETER_COUNT",
+    "PARAMETER_SPECIFICATIONS",
+    "ParameterError",
+    "ParameterList",
+    "ParameterSpecification",
+    "Position",
+    "REASONS",
+    "Reason",
+    "Result",
+    "RunOptions",
+    "SIZINGS",
+    "Split",
+    "StrategyError",
+    "StrategyParameters",
+    "SweepCancelled",
+    "SweepResult",
+    "Trade",
+    "adapt",
+    "affordable_quantity",
+    "anchor_after_dividend",
+    "apply_ex_date",
+    "apply_pay_date",
+    "apply_reinvestment",
+    "apply_split",
+    "book_fill",
+    "buy_limit",
+    "cell_row",
+    "cents",
+    "decide",
+    "decide_many",
+    "dividend_entitlement",
+    "end_order",
+    "expand_grid",
+    "gate_decision",
+    "micro",
+    "next_triggers",
+    "parameter_row",
+    "round_down",
+    "simulate",
+    "split_learned_late",
+    "sweep",
+]

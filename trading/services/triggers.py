@@ -1,0 +1,48 @@
+"""Adaptive triggers for live cells, from their daily marks (strategy 13)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
+
+from portfolios.models import Cell
+from trading.models import CorporateAction, DailyMark
+from volbal.strategy import Dividend, Split, StrategyParameters, adapt
+from volbal.strategy.bars import day_number
+
+Mark = tuple[dt.date, Decimal]
+
+
+def triggers_in_force(
+    cells: list[Cell], days: dict[int, dt.date], parameters: list[StrategyParameters]
+) -> list[StrategyParameters]:
+    """Return the cells' parameters with the triggers of this day put in where they adapt.
+
+    Only finished days of the cell count. Two queries for all cells that adapt, none where none does.
+    """
+    adapting = {cell.pk: cell for cell, one in zip(cells, parameters, strict=True) if one.adaptive_multiple > 0.0}
+    if not adapting:
+        return parameters
+    marks: dict[int, list[Mark]] = defaultdict(list)
+    rows = DailyMark.objects.filter(cell_id__in=adapting).order_by("cell_id", "day")
+    for cell_id, day, close in rows.values_list("cell_id", "day", "close"):
+        if day < days[cell_id]:
+            marks[cell_id].append((day, close))
+    actions: dict[int, list[CorporateAction]] = defaultdict(list)
+    for action in CorporateAction.objects.filter(instrument__in={cell.instrument_id for cell in adapting.values()}):
+        actions[action.instrument_id].append(action)
+    return [
+        _adapted(one, marks[cell.pk], actions[cell.instrument_id]) if cell.pk in adapting else one
+        for cell, one in zip(cells, parameters, strict=True)
+    ]
+
+
+def _adapted(parameters: StrategyParameters, marks: list[Mark], actions: list[CorporateAction]) -> StrategyParameters:
+    return adapt(
+        parameters,
+        days=[day_number(day) for day, _ in marks],
+        closes=[float(close) for _, close in marks],
+        dividends=[Dividend(one.ex_date, float(one.amount)) for one in actions if one.amount is not None],
+        splits=[Split(one.ex_date, float(one.ratio)) for one in actions if one.ratio is not None],
+    )
