@@ -21,6 +21,8 @@ def main() -> None:
         return
     from django.core.management import execute_from_command_line
 
+    import volbal.celery  # noqa: F401  # what commands start reaches the configured broker
+
     execute_from_command_line(sys.argv)
 
 

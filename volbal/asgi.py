@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "volbal.settings.production")
 
 pages = get_asgi_application()
 
+import volbal.celery  # noqa: E402, F401  # what pages start reaches the configured broker
 from volbal.routing import websocket_urlpatterns  # noqa: E402  # models load only after the application
 
 application = ProtocolTypeRouter(

@@ -1,8 +1,9 @@
 """What happened: prices, ticks, decisions, orders, fills."""
 
 from trading.models.actions import ActionApplication, CorporateAction
+from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
-from trading.models.order import Fill, Order, OrderTransition
+from trading.models.order import Fill, FillCursor, Order, OrderTransition
 from trading.models.paper import PaperFill, PaperOrder
 from trading.models.replay import ReplayRun
 from trading.models.tick import Evaluation, Tick
@@ -11,8 +12,10 @@ __all__ = [
     "ActionApplication",
     "BarSeries",
     "CorporateAction",
+    "DailyMark",
     "Evaluation",
     "Fill",
+    "FillCursor",
     "Order",
     "OrderTransition",
     "PaperFill",

@@ -139,3 +139,15 @@ class Fill(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.quantity} at {self.price}"
+
+
+class FillCursor(models.Model):
+    """How far an account's fill reports have been read. Losing it only means reading some again."""
+
+    account = models.OneToOneField(
+        BrokerAccount, on_delete=models.PROTECT, primary_key=True, related_name="fill_cursor"
+    )
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.account_id} at {self.position}"

@@ -19,6 +19,8 @@ class PaperOrder(TenantOwned):
     quantity = shares_field()
     limit_price = price_field(null=True, blank=True)
     quote_source = models.CharField(max_length=40)
+    commission_rate = models.DecimalField(max_digits=9, decimal_places=8)
+    commission_min = money_field()
     is_open = models.BooleanField(default=True)
     received_at = models.DateTimeField(auto_now_add=True)
 
@@ -37,6 +39,7 @@ class PaperFill(TenantOwned):
     order = models.ForeignKey(PaperOrder, on_delete=models.PROTECT, related_name="fills")
     quantity = shares_field()
     price = price_field()
+    notional = money_field()
     commission = money_field()
     as_of = models.DateTimeField()
 

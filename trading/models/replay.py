@@ -32,6 +32,7 @@ class ReplayRun(TenantOwned):
         validators=[MinValueValidator(MINIMUM_SPEED), MaxValueValidator(MAXIMUM_SPEED)],
     )
     position = models.PositiveIntegerField(default=0, help_text="Steps done")
+    start_day = models.DateField(null=True, blank=True, help_text="Bars before it are left out")
     step_count = models.PositiveIntegerField()
     first_as_of = models.DateTimeField()
     last_as_of = models.DateTimeField()
@@ -46,3 +47,8 @@ class ReplayRun(TenantOwned):
 
     def __str__(self) -> str:
         return f"replay of {self.portfolio_id}"
+
+    @property
+    def source(self) -> str:
+        """Return the name its quotes carry."""
+        return f"replay:{self.pk}"

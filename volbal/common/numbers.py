@@ -11,6 +11,7 @@ from typing import overload
 
 CENT = Decimal("0.01")
 MICRO = Decimal("0.000001")
+TENTH_NANO = Decimal("0.0000000001")
 ZERO = Decimal(0)
 
 
@@ -34,6 +35,11 @@ def price(value: float | Decimal | int | str) -> Decimal:
 def shares(value: float | Decimal | int | str) -> Decimal:
     """Return a number of shares, to 1e-6."""
     return _quantise(value, MICRO)
+
+
+def cost(value: float | Decimal | int | str) -> Decimal:
+    """Return an average cost a share, to 1e-10."""
+    return _quantise(value, TENTH_NANO)
 
 
 @overload

@@ -16,6 +16,8 @@ REDIS_URL = env.str("REDIS_URL", default="")
 ENVIRONMENT = "base"
 # Whether orders may reach a broker that moves real money.
 LIVE_TRADING_ALLOWED = False
+# Whether a demonstration gets made-up prices beside its replay (make dev).
+SEED_SYNTHETIC_PRICES = False
 
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
@@ -42,7 +44,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "volbal.common.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "volbal.common.middleware.RequestIdMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -111,7 +113,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT: Path | None = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "files"
 STORAGES: dict[str, dict[str, Any]] = {
@@ -130,8 +132,8 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }
 
-# Celery: a message only says that there is work; the work itself is a row.
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+# Celery: a message only says that there is work; the work itself is a row. Each task names its own queue.
+CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.05}
 )
@@ -139,12 +141,6 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
-CELERY_TASK_ROUTES = {
-    "trading.tasks.orders.*": {"queue": "orders"},
-    "trading.tasks.ticks.*": {"queue": "ticks"},
-    "optimization.tasks.*": {"queue": "research"},
-    "reporting.tasks.*": {"queue": "reports"},
-}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
@@ -175,5 +171,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # The one process stops its workers this way each time; it is no warning.
+    "loggers": {"celery.worker.control": {"level": "ERROR"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }

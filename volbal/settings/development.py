@@ -7,7 +7,8 @@ from volbal.settings.base import DATA_DIR, INSTALLED_APPS, MIDDLEWARE, STORAGES,
 
 ENVIRONMENT = "development"
 DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+STATIC_ROOT = None  # static files come from where they stand; nothing is collected
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
 SEED_SYNTHETIC_PRICES = env.bool("SEED_SYNTHETIC_PRICES", default=False)

@@ -1,0 +1,132 @@
+"""A simulated broker with a book of its own: it fills on the newest quote of the order's source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from portfolios.models import BrokerAccount, Instrument
+from trading.brokers.base import BrokerOrder, BrokerRejectedError, FillReport, Holdings, OrderRequest
+from trading.models import PaperFill, PaperOrder, Quote
+from volbal.common import numbers
+from volbal.strategy import StrategyParameters
+from volbal.strategy.fills import commission_of
+from volbal.strategy.numeric import cents
+from volbal.strategy.parameters import parameter_row
+
+
+class PaperBroker:
+    """Fill marketable orders in full at the last price; keep the others until a quote reaches them.
+
+    It behaves towards us as a remote broker does: its book is its own, a client order id is placed once whatever is
+    repeated, and fills are learned by asking for reports.
+    """
+
+    def __init__(self, account: BrokerAccount) -> None:
+        self.account = account
+
+    def submit(self, request: OrderRequest) -> BrokerOrder:
+        """Place an order and try to fill it at once. Raises BrokerRejectedError on an unknown symbol."""
+        instrument = Instrument.objects.filter(symbol=request.symbol).first()
+        if instrument is None:
+            raise BrokerRejectedError(f"unknown symbol {request.symbol}")
+        with transaction.atomic():
+            order, _ = PaperOrder.objects.get_or_create(
+                account=self.account,
+                client_order_id=request.client_order_id,
+                defaults={
+                    "tenant_id": self.account.tenant_id,
+                    "instrument": instrument,
+                    "side": request.side,
+                    "quantity": request.quantity,
+                    "limit_price": request.limit_price,
+                    "quote_source": request.quote_source,
+                    "commission_rate": request.commission_rate,
+                    "commission_min": request.commission_min,
+                },
+            )
+        self._match(order.pk)
+        order.refresh_from_db()
+        return _as_reported(order)
+
+    def cancel(self, client_order_id: str) -> bool:
+        """Cancel an order; return whether it was still open."""
+        return bool(self._orders().filter(client_order_id=client_order_id, is_open=True).update(is_open=False))
+
+    def order(self, client_order_id: str) -> BrokerOrder | None:
+        """Return the book's view of one order, or None where it was never placed."""
+        order = self._orders().filter(client_order_id=client_order_id).first()
+        return None if order is None else _as_reported(order)
+
+    def open_orders(self) -> Sequence[BrokerOrder]:
+        """Return all orders still working."""
+        return [_as_reported(order) for order in self._orders().filter(is_open=True).order_by("id")]
+
+    def fills_since(self, cursor: int) -> Sequence[FillReport]:
+        """Match what is open against the newest quotes, then return reports after `cursor`, oldest first."""
+        for order_id in self._orders().filter(is_open=True).order_by("id").values_list("id", flat=True):
+            self._match(order_id)
+        fills = PaperFill.objects.filter(order__account=self.account, id__gt=cursor).select_related("order")
+        return [
+            FillReport(
+                cursor=fill.pk,
+                broker_fill_id=f"paper-{fill.pk}",
+                client_order_id=fill.order.client_order_id,
+                quantity=fill.quantity,
+                price=fill.price,
+                order_commission=fill.commission,
+                as_of=fill.as_of,
+            )
+            for fill in fills.order_by("id")
+        ]
+
+    def holdings(self) -> Holdings:
+        """Return what the book's fills add up to."""
+        held: dict[str, Decimal] = defaultdict(Decimal)
+        cash = numbers.ZERO
+        for fill in PaperFill.objects.filter(order__account=self.account).select_related("order__instrument"):
+            sign = 1 if fill.order.side == "BUY" else -1
+            held[fill.order.instrument.symbol] += sign * fill.quantity
+            cash -= sign * fill.notional + fill.commission
+        return Holdings(shares=dict(held), cash_change=cash)
+
+    def _orders(self) -> QuerySet[PaperOrder]:
+        return PaperOrder.objects.filter(account=self.account)
+
+    def _match(self, order_id: int) -> None:
+        """Fill an open order in full where the newest quote of its source reaches its limit."""
+        with transaction.atomic():
+            order = PaperOrder.objects.select_for_update().get(pk=order_id)
+            quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.instrument_id).first()
+            if not order.is_open or quote is None or quote.last is None or not _reaches(order, quote.last):
+                return
+            notional = cents(float(order.quantity) * float(quote.last))
+            schedule = StrategyParameters(
+                commission_rate=float(order.commission_rate), commission_min=float(order.commission_min)
+            )
+            PaperFill.objects.create(
+                tenant_id=order.tenant_id,
+                order=order,
+                quantity=order.quantity,
+                price=quote.last,
+                notional=numbers.money(float(notional)),
+                commission=numbers.money(float(commission_of(notional, parameter_row(schedule)))),
+                as_of=quote.as_of,
+            )
+            order.is_open = False
+            order.save(update_fields=["is_open"])
+
+
+def _reaches(order: PaperOrder, last: Decimal) -> bool:
+    limit: Decimal | None = order.limit_price
+    if limit is None:
+        return True
+    return last <= limit if order.side == "BUY" else last >= limit
+
+
+def _as_reported(order: PaperOrder) -> BrokerOrder:
+    return BrokerOrder(order.client_order_id, f"P{order.pk}", order.is_open)

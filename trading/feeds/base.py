@@ -1,0 +1,64 @@
+"""What every feed gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from portfolios.models import Instrument
+from trading.models import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class PriceQuote:
+    """A quote with its source, whether its prices are invented, and the moment they were made.
+
+    Prices are currency a share and above 0, or None where the source has none; `as_of` and `received_at` are aware.
+    """
+
+    instrument_id: int
+    source: str
+    is_synthetic: bool
+    last: Decimal
+    as_of: dt.datetime
+    received_at: dt.datetime
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    previous_close: Decimal | None = None
+
+    def age_seconds(self, moment: dt.datetime) -> float:
+        """Return how old the price is at `moment`, in seconds; never negative."""
+        return max((moment - self.as_of).total_seconds(), 0.0)
+
+
+class Feed(Protocol):
+    """A source of current prices."""
+
+    name: str
+    is_synthetic: bool
+
+    def quotes(self, instruments: Iterable[Instrument], moment: dt.datetime) -> list[PriceQuote]:
+        """Return the newest quote of each instrument it knows, at the wall clock's `moment`."""
+
+
+_COLUMNS = ["bid", "ask", "last", "previous_close", "is_synthetic", "as_of", "received_at"]
+
+
+def quotes_store(quotes: Iterable[PriceQuote]) -> None:
+    """Keep the newest quote of each source and instrument, in one statement."""
+    Quote.objects.bulk_create(
+        [
+            Quote(
+                source=quote.source,
+                instrument_id=quote.instrument_id,
+                **{column: getattr(quote, column) for column in _COLUMNS},
+            )
+            for quote in quotes
+        ],
+        update_conflicts=True,
+        unique_fields=["source", "instrument"],
+        update_fields=_COLUMNS,
+    )

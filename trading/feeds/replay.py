@@ -1,0 +1,115 @@
+"""Recorded bars as a feed with a time of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portfolios.models import Portfolio
+from trading.feeds.base import PriceQuote
+from trading.marketdata.calendars import exchange_calendar
+from trading.marketdata.catalogue import load_bars
+from trading.models import BarSeries
+from volbal.common import numbers
+from volbal.strategy import Bars
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One instrument's closes by stamp (UTC nanoseconds)."""
+
+    instrument_id: int
+    symbol: str
+    stamps: NDArray[np.int64]
+    closes: NDArray[np.float64]
+
+    def index(self, stamp: int) -> int | None:
+        """Return the position of a stamp, or None where this instrument has no bar then."""
+        place = int(np.searchsorted(self.stamps, stamp))
+        return place if place < len(self.stamps) and self.stamps[place] == stamp else None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The stamps of several instruments' bars, merged; a step is one of them."""
+
+    stamps: NDArray[np.int64]
+    tracks: tuple[Track, ...]
+    is_synthetic: bool
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    def moment(self, step: int) -> dt.datetime:
+        """Return the time of a step, aware, in UTC."""
+        return dt.datetime.fromtimestamp(int(self.stamps[step]) // NANOSECONDS, dt.UTC)
+
+    def quotes(self, step: int, *, source: str, received_at: dt.datetime) -> list[PriceQuote]:
+        """Return the close of every instrument that has a bar at a step."""
+        moment = self.moment(step)
+        found = ((track, track.index(int(self.stamps[step]))) for track in self.tracks)
+        return [
+            PriceQuote(
+                instrument_id=track.instrument_id,
+                source=source,
+                is_synthetic=self.is_synthetic,
+                last=numbers.price(float(track.closes[place])),
+                previous_close=numbers.price(float(track.closes[place - 1])) if place else None,
+                as_of=moment,
+                received_at=received_at,
+            )
+            for track, place in found
+            if place is not None
+        ]
+
+    def starting_at(self, step: int) -> frozenset[str]:
+        """Return the symbols whose first bar is at a step."""
+        return frozenset(track.symbol for track in self.tracks if track.index(int(self.stamps[step])) == 0)
+
+    def close(self, step: int, symbol: str) -> float:
+        """Return an instrument's close at a step. Raises LookupError where it has no bar then."""
+        for track in self.tracks:
+            place = track.index(int(self.stamps[step]))
+            if track.symbol == symbol and place is not None:
+                return float(track.closes[place])
+        raise LookupError(f"{symbol} has no bar at {self.moment(step).isoformat()}")
+
+
+def timeline_of(series: Iterable[BarSeries], trading_hours: str, start_day: dt.date | None = None) -> Timeline:
+    """Return the merged timeline of catalogued series: bars of the regular session, or all with extended hours.
+
+    Bars before the exchange's `start_day` are left out. Kept in memory by the content of its files.
+    """
+    ordered = sorted(series, key=lambda one: one.pk)
+    contents = tuple((one.pk, one.instrument_id, one.sha256) for one in ordered)
+    return _timeline(contents, trading_hours == Portfolio.TradingHours.EXTENDED, start_day)
+
+
+@lru_cache(maxsize=32)
+def _timeline(contents: tuple[tuple[int, int, str], ...], after_hours: bool, start_day: dt.date | None) -> Timeline:
+    series_ids = [series_id for series_id, _, _ in contents]
+    series = list(BarSeries.objects.filter(pk__in=series_ids).select_related("instrument").order_by("id"))
+    tracks = tuple(_track(one, after_hours, start_day) for one in series)
+    stamps = np.unique(np.concatenate([track.stamps for track in tracks]))
+    return Timeline(stamps, tracks, any(one.is_synthetic for one in series))
+
+
+def _track(series: BarSeries, after_hours: bool, start_day: dt.date | None) -> Track:
+    bars = load_bars(series).select(start=start_day, after_hours=after_hours)
+    stamps = _daily_stamps(series, bars) if series.resolution == BarSeries.Resolution.DAILY else bars.stamps
+    return Track(series.instrument_id, series.instrument.symbol, stamps, bars.close)
+
+
+def _daily_stamps(series: BarSeries, bars: Bars) -> NDArray[np.int64]:
+    """Stamp each daily close inside its session, where the calendar gate is open."""
+    calendar = exchange_calendar(series.instrument.exchange)
+    epoch = dt.date(1970, 1, 1)
+    moments = (calendar.session_stamp(epoch + dt.timedelta(days=int(day))) for day in bars.days)
+    return np.array([int(moment.timestamp()) * NANOSECONDS for moment in moments], dtype=np.int64)

@@ -1,0 +1,57 @@
+"""What must be true before the rule is asked (strategy 6 and 9)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from portfolios.models import Cell, Portfolio
+from trading.feeds.base import PriceQuote
+from trading.marketdata import calendars
+from trading.models import Order
+from volbal.strategy.codes import Reason
+
+MAX_QUOTE_AGE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What a tick knows once for all its cells."""
+
+    portfolio: Portfolio
+    as_of: dt.datetime
+    is_replay: bool
+    cells_with_open_orders: frozenset[int]
+    cells_awaiting_split: frozenset[int]
+
+
+def cells_with_open_orders(portfolio: Portfolio) -> frozenset[int]:
+    """Return the ids of cells whose order has not ended, in one query."""
+    rows = Order.objects.filter(cell__portfolio=portfolio).exclude(status__in=Order.ENDED)
+    return frozenset(rows.values_list("cell_id", flat=True))
+
+
+def gate_reason(facts: GateFacts, cell: Cell, quote: PriceQuote) -> Reason | None:
+    """Return why the rule is not asked for this cell at this moment, or None where it is.
+
+    A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
+    """
+    if facts.portfolio.halted_because:
+        return Reason.HALTED
+    if cell.pk in facts.cells_awaiting_split:
+        return Reason.CORPORATE_ACTION_PENDING
+    if cell.pk in facts.cells_with_open_orders:
+        return Reason.ORDER_IN_FLIGHT
+    if not _is_open(facts, cell):
+        return Reason.MARKET_CLOSED
+    if not facts.is_replay and quote.age_seconds(facts.as_of) > MAX_QUOTE_AGE_SECONDS:
+        return Reason.STALE_PRICE
+    return None
+
+
+def _is_open(facts: GateFacts, cell: Cell) -> bool:
+    after_hours = facts.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED
+    if facts.is_replay and after_hours:
+        # With after hours a backtest drops no bar: where history has a trade, there was trading.
+        return True
+    return calendars.is_open(cell.instrument.exchange, facts.as_of, after_hours=after_hours)

@@ -1,0 +1,196 @@
+"""What those who watch a portfolio are told after each commit, as typed payloads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from django.db.models import OuterRef, Subquery
+
+from portfolios.models import Cell, Portfolio
+from portfolios.selectors import cell_state, rule_parameters
+from trading.marketdata.calendars import exchange_calendar
+from trading.models import Evaluation, Fill, Quote, ReplayRun
+from trading.services.marks import value_at
+from trading.services.triggers import triggers_in_force
+from volbal.common import numbers
+from volbal.common.realtime import portfolio_group, publish_on_commit
+from volbal.strategy import NextTrigger, StrategyParameters, next_triggers
+
+
+@dataclass(frozen=True, slots=True)
+class CellUpdate:
+    """A cell as its page shows it. Numbers are exact texts with their scale; fractions are fractions."""
+
+    id: int
+    symbol: str
+    status: str
+    price: Decimal
+    price_as_of: dt.datetime
+    source: str
+    is_synthetic: bool
+    change_ratio: float | None
+    value: Decimal
+    cash: Decimal
+    shares: Decimal
+    receivable: Decimal
+    stock_share: float | None
+    anchor: Decimal | None
+    buy_price: Decimal | None
+    buy_quantity: Decimal | None
+    sell_price: Decimal | None
+    sell_quantity: Decimal | None
+    action: str
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillUpdate:
+    """A fill that was just booked."""
+
+    cell_id: int
+    symbol: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    notional: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayUpdate:
+    """How far a replay is."""
+
+    id: int
+    status: str
+    position: int
+    step_count: int
+    steps_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioUpdate:
+    """A portfolio after a tick (`tick`), or after its orders settled (`orders`)."""
+
+    kind: Literal["tick", "orders"]
+    portfolio_id: int
+    as_of: dt.datetime | None
+    value: Decimal
+    replay: ReplayUpdate | None
+    cells: tuple[CellUpdate, ...]
+    fills: tuple[FillUpdate, ...]
+
+
+def portfolio_publish(*, portfolio_id: int, kind: Literal["tick", "orders"], fills: Iterable[Fill] = ()) -> None:
+    """Send a portfolio's update to those who watch it, after commit."""
+    update = portfolio_update(portfolio_id=portfolio_id, kind=kind, fills=fills)
+    portfolio = Portfolio.objects.only("tenant_id").get(pk=portfolio_id)
+    publish_on_commit(portfolio_group(portfolio.tenant_id, portfolio_id), update)
+
+
+def portfolio_update(
+    *, portfolio_id: int, kind: Literal["tick", "orders"], fills: Iterable[Fill] = ()
+) -> PortfolioUpdate:
+    """Return a portfolio as its pages show it, in a fixed number of queries."""
+    portfolio = Portfolio.objects.select_related("account", "replay").get(pk=portfolio_id)
+    cells = cells_live(portfolio)
+    replay = getattr(portfolio, "replay", None)
+    return PortfolioUpdate(
+        kind=kind,
+        portfolio_id=portfolio_id,
+        as_of=max((cell.price_as_of for cell in cells), default=None),
+        value=sum((cell.value for cell in cells), numbers.ZERO),
+        replay=None if replay is None else replay_update(replay),
+        cells=cells,
+        fills=tuple(_fill_update(fill) for fill in fills if fill.order.cell.portfolio_id == portfolio_id),
+    )
+
+
+def replay_update(run: ReplayRun) -> ReplayUpdate:
+    """Return how far a run is."""
+    return ReplayUpdate(run.pk, run.status, run.position, run.step_count, float(run.steps_per_second))
+
+
+def cells_live(portfolio: Portfolio) -> tuple[CellUpdate, ...]:
+    """Return the portfolio's open cells that have a price, by symbol."""
+    rows = Cell.objects.filter(portfolio=portfolio).exclude(status=Cell.Status.ARCHIVED)
+    cells = list(rows.select_related("instrument", "parameters"))
+    for cell in cells:
+        cell.portfolio = portfolio
+    quotes = _newest_quotes(portfolio, cells)
+    priced = [cell for cell in cells if cell.instrument_id in quotes]
+    days = {
+        cell.pk: exchange_calendar(cell.instrument.exchange).day_of(quotes[cell.instrument_id].as_of) for cell in priced
+    }
+    parameters = triggers_in_force(priced, days, [rule_parameters(cell) for cell in priced])
+    last = _last_evaluations(priced)
+    return tuple(
+        _cell_update(cell, quotes[cell.instrument_id], one, days[cell.pk], last.get(cell.pk))
+        for cell, one in zip(priced, parameters, strict=True)
+    )
+
+
+def quote_source(portfolio: Portfolio) -> str:
+    """Return the source whose quotes a portfolio trades on: its feed, or its own replay."""
+    replay = getattr(portfolio, "replay", None)
+    return portfolio.feed if replay is None else replay.source
+
+
+def _newest_quotes(portfolio: Portfolio, cells: list[Cell]) -> dict[int, Quote]:
+    rows = Quote.objects.filter(source=quote_source(portfolio), instrument__in={cell.instrument_id for cell in cells})
+    return {quote.instrument_id: quote for quote in rows if quote.last is not None}
+
+
+def _last_evaluations(cells: list[Cell]) -> dict[int, Evaluation]:
+    """Return each cell's newest evaluation, in one query."""
+    newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    ids = Cell.objects.filter(pk__in=[cell.pk for cell in cells]).annotate(newest=Subquery(newest)).values("newest")
+    return {one.cell_id: one for one in Evaluation.objects.filter(pk__in=ids)}
+
+
+def _cell_update(
+    cell: Cell, quote: Quote, parameters: StrategyParameters, day: dt.date, last: Evaluation | None
+) -> CellUpdate:
+    price = quote.last or numbers.ZERO
+    state = cell_state(cell, day)
+    triggers = next_triggers(state, parameters, price=float(price))
+    value = value_at(cell, price)
+    return CellUpdate(
+        id=cell.pk,
+        symbol=cell.instrument.symbol,
+        status=cell.status,
+        price=price,
+        price_as_of=quote.as_of,
+        source=quote.source,
+        is_synthetic=quote.is_synthetic,
+        change_ratio=None if quote.previous_close is None else float(price / quote.previous_close) - 1.0,
+        value=value,
+        cash=cell.cash,
+        shares=cell.shares,
+        receivable=cell.receivable,
+        stock_share=float((value - cell.cash - cell.receivable) / value) if value > 0 else None,
+        anchor=cell.anchor,
+        buy_price=_price_of(triggers.buy),
+        buy_quantity=_quantity_of(triggers.buy),
+        sell_price=_price_of(triggers.sell),
+        sell_quantity=_quantity_of(triggers.sell),
+        action="" if last is None else last.action,
+        reason="" if last is None else last.reason,
+        sentence="" if last is None else last.sentence,
+    )
+
+
+def _price_of(trigger: NextTrigger | None) -> Decimal | None:
+    return None if trigger is None else numbers.price(trigger.price)
+
+
+def _quantity_of(trigger: NextTrigger | None) -> Decimal | None:
+    return None if trigger is None else numbers.shares(trigger.quantity)
+
+
+def _fill_update(fill: Fill) -> FillUpdate:
+    order = fill.order
+    return FillUpdate(order.cell_id, order.cell.instrument.symbol, order.side, fill.quantity, fill.price, fill.notional)

@@ -1,0 +1,225 @@
+"""Replays: history passed through the live path, one step at a time, each run in a portfolio of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from portfolios.models import BrokerAccount, Cell, Instrument, Portfolio
+from portfolios.services.cells import cell_open, cell_start
+from portfolios.services.changes import changing
+from portfolios.services.opening import opening_preview
+from portfolios.services.origin import Origin
+from portfolios.services.portfolios import portfolio_archive, portfolio_create
+from trading.feeds.registry import REPLAY
+from trading.feeds.replay import Timeline, timeline_of
+from trading.models import BarSeries, ReplayRun
+from trading.services.gates import cells_with_open_orders
+from trading.services.ticks import TickOutcome, tick_run
+from volbal.common import clock, numbers
+from volbal.common.errors import Refused
+from volbal.strategy import StrategyParameters
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """How to open a cell of a replay: `amount` currency, of which `stock_fraction` (0 to 1) is put into shares."""
+
+    symbol: str
+    amount: Decimal
+    stock_fraction: float
+    parameters: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ReplayRun.cells keeps."""
+        return {
+            "symbol": self.symbol,
+            "amount": str(self.amount),
+            "stock_fraction": self.stock_fraction,
+            "parameters": self.parameters,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> CellPlan:
+        """Build from what ReplayRun.cells keeps."""
+        return cls(kept["symbol"], Decimal(kept["amount"]), kept["stock_fraction"], kept["parameters"])
+
+
+def replay_create(
+    *,
+    account: BrokerAccount,
+    name: str,
+    series: list[BarSeries],
+    cells: list[CellPlan],
+    origin: Origin,
+    trading_hours: str = Portfolio.TradingHours.REGULAR,
+    start_day: dt.date | None = None,
+    steps_per_second: Decimal = Decimal(1),
+    started_from: ReplayRun | None = None,
+) -> ReplayRun:
+    """Open a fresh portfolio for a pass over `series`. The cells are opened by its first step, at the first close.
+
+    Raises Refused when a cell names a symbol without a series.
+    """
+    missing = {plan.symbol for plan in cells} - {one.instrument.symbol for one in series}
+    if missing:
+        raise Refused(f"No bars were given for {', '.join(sorted(missing))}.", code="no_bars")
+    timeline = timeline_of(series, trading_hours, start_day)
+    with transaction.atomic():
+        portfolio = portfolio_create(
+            account=account,
+            name=name,
+            mode=Portfolio.Mode.REPLAY,
+            feed=REPLAY,
+            trading_hours=trading_hours,
+            origin=origin,
+        )
+        run = ReplayRun.objects.create(
+            tenant_id=account.tenant_id,
+            portfolio=portfolio,
+            started_from=started_from,
+            start_day=start_day,
+            step_count=len(timeline),
+            first_as_of=timeline.moment(0),
+            last_as_of=timeline.moment(len(timeline) - 1),
+            steps_per_second=steps_per_second,
+            cells=[plan.as_json() for plan in cells],
+        )
+        run.series.set(series)
+    return run
+
+
+def replay_start(*, run: ReplayRun, origin: Origin) -> None:
+    """Let a paused run go on from where it is. Raises Refused once it has finished."""
+    with changing(run, kind="replay.started", origin=origin) as change:
+        _require_unfinished(change.row)
+        change.row.status = ReplayRun.Status.RUNNING
+        _pace(change.row)
+
+
+def replay_pause(*, run: ReplayRun, origin: Origin) -> None:
+    """Hold a run where it is. Raises Refused once it has finished."""
+    with changing(run, kind="replay.paused", origin=origin) as change:
+        _require_unfinished(change.row)
+        change.row.status = ReplayRun.Status.PAUSED
+
+
+def replay_set_speed(*, run: ReplayRun, steps_per_second: Decimal, origin: Origin) -> None:
+    """Change how fast a run goes. Raises Refused outside the bounds, naming them."""
+    if not ReplayRun.MINIMUM_SPEED <= steps_per_second <= ReplayRun.MAXIMUM_SPEED:
+        raise Refused(
+            f"{steps_per_second} sessions a second is outside "
+            f"{ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}; the speed was kept.",
+            code="speed_bounds",
+        )
+    with changing(run, kind="replay.speed_changed", origin=origin) as change:
+        change.row.steps_per_second = steps_per_second
+        _pace(change.row)
+
+
+def replay_start_again(*, run: ReplayRun, origin: Origin) -> ReplayRun:
+    """Start the same replay in a fresh portfolio; the old one is kept, archived, to read."""
+    with transaction.atomic():
+        if run.status == ReplayRun.Status.RUNNING:
+            replay_pause(run=run, origin=origin)
+        stem = run.portfolio.name.rsplit(" · run ", 1)[0]
+        number = Portfolio.objects.filter(tenant_id=run.tenant_id, name__startswith=stem).count() + 1
+        fresh = replay_create(
+            account=run.portfolio.account,
+            name=f"{stem} · run {number}",
+            series=list(run.series.select_related("instrument")),
+            cells=[CellPlan.from_json(kept) for kept in run.cells],
+            origin=origin,
+            trading_hours=run.portfolio.trading_hours,
+            start_day=run.start_day,
+            steps_per_second=run.steps_per_second,
+            started_from=run,
+        )
+        portfolio_archive(portfolio=run.portfolio, origin=origin)
+        replay_start(run=fresh, origin=origin)
+    return fresh
+
+
+def steps_due(run: ReplayRun, moment: dt.datetime) -> int:
+    """Return how many steps a running replay is behind its pace at the wall clock's `moment`."""
+    if run.status != ReplayRun.Status.RUNNING or run.paced_from is None:
+        return 0
+    passed = Decimal((moment - run.paced_from).total_seconds()) * run.steps_per_second
+    return max(int(passed) - (run.position - run.paced_position), 0)
+
+
+def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
+    """Take one step of a replay: the tick of the next stamp. Return None where there is nothing to do now.
+
+    The next step waits until the orders of the last have ended, so that it decides exactly as the backtest does.
+    With `only_if_due` False a paused run is stepped by hand.
+    """
+    with transaction.atomic():
+        run = ReplayRun.objects.select_for_update(of=("self",)).select_related("portfolio__account").get(pk=run_id)
+        if run.status == ReplayRun.Status.FINISHED or (only_if_due and not steps_due(run, clock.now())):
+            return None
+        if cells_with_open_orders(run.portfolio):
+            return None
+        timeline = _timeline(run)
+        moment = timeline.moment(run.position)
+        _open_cells(run, timeline, moment)
+        outcome = tick_run(
+            portfolio_id=run.portfolio_id,
+            as_of=moment,
+            quotes=timeline.quotes(run.position, source=run.source, received_at=clock.now()),
+        )
+        run.position, run.as_of = run.position + 1, moment
+        if run.position >= run.step_count:
+            run.status = ReplayRun.Status.FINISHED
+        run.save(update_fields=["position", "as_of", "status"])
+    return outcome
+
+
+def _timeline(run: ReplayRun) -> Timeline:
+    series = list(run.series.select_related("instrument"))
+    return timeline_of(series, run.portfolio.trading_hours, run.start_day)
+
+
+def _require_unfinished(run: ReplayRun) -> None:
+    if run.status == ReplayRun.Status.FINISHED:
+        raise Refused("This replay has reached its end.", code="replay_finished", hint="Start it again.")
+
+
+def _pace(run: ReplayRun) -> None:
+    run.paced_from, run.paced_position = clock.now(), run.position
+
+
+def _open_cells(run: ReplayRun, timeline: Timeline, moment: dt.datetime) -> None:
+    """Open and start each planned cell at the first close of its instrument, as a backtest starts (strategy 10)."""
+    symbols = timeline.starting_at(run.position)
+    for plan in (CellPlan.from_json(kept) for kept in run.cells):
+        if plan.symbol in symbols:
+            _open_cell(run, plan, timeline.close(run.position, plan.symbol), moment)
+
+
+def _open_cell(run: ReplayRun, plan: CellPlan, close: float, moment: dt.datetime) -> Cell:
+    origin = Origin(task="replay")
+    parameters = StrategyParameters(**plan.parameters)
+    opening = opening_preview(
+        price=numbers.price(close),
+        amount=plan.amount,
+        stock_fraction=plan.stock_fraction,
+        quantity_step=parameters.quantity_step,
+    )
+    cell = cell_open(
+        portfolio=run.portfolio,
+        instrument=Instrument.objects.get(symbol=plan.symbol),
+        price=numbers.price(close),
+        as_of=moment,
+        origin=origin,
+        cash=opening.cash,
+        shares=opening.shares,
+        anchor=numbers.price(close),
+        parameters=plan.parameters,
+    )
+    cell_start(cell=cell, origin=origin)
+    return cell

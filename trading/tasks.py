@@ -1,0 +1,85 @@
+"""Background work of trading. A message only says that there is work: every task may be delivered twice or late."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from portfolios.models import Portfolio
+from trading.models import ReplayRun
+from trading.services.dispatch import accounts_with_open_orders, portfolios_claim_due, replays_due
+from trading.services.live import portfolio_publish
+from trading.services.marks import mark_refresh
+from trading.services.orders import orders_send
+from trading.services.portfolio_ticks import portfolio_tick
+from trading.services.replays import replay_step
+from trading.services.ticks import TickOutcome
+from volbal.common.tenancy import every_tenant, tenant_scope
+
+TICKS, ORDERS = "ticks", "orders"
+
+
+@shared_task(queue=TICKS)
+def dispatch_due() -> None:
+    """Once a second: wake every replay that is behind its pace and every portfolio whose interval has passed."""
+    with every_tenant():
+        replays, portfolios = replays_due(), portfolios_claim_due()
+    for run in replays:
+        advance_replay.delay(run.tenant_id, run.pk)
+    for portfolio in portfolios:
+        tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
+
+
+@shared_task(queue=TICKS)
+def advance_replay(tenant_id: int, run_id: int) -> None:
+    """Take the next step of a replay if it is due, and wake what follows: its orders, or the step after."""
+    with tenant_scope(tenant_id):
+        outcome = replay_step(run_id=run_id)
+        if outcome is None:
+            return
+        replay_follow_up(tenant_id, ReplayRun.objects.get(pk=run_id), outcome)
+
+
+def replay_follow_up(tenant_id: int, run: ReplayRun, outcome: TickOutcome) -> None:
+    """Tell those who watch about a step and wake what follows it."""
+    portfolio_publish(portfolio_id=run.portfolio_id, kind="tick")
+    if outcome.order_count:
+        send_orders.delay(tenant_id, outcome.account_id)
+    else:
+        advance_replay.delay(tenant_id, run.pk)
+
+
+@shared_task(queue=TICKS)
+def tick_portfolio(tenant_id: int, portfolio_id: int) -> None:
+    """Look at a portfolio that lives in the present, now."""
+    with tenant_scope(tenant_id):
+        outcome = portfolio_tick(portfolio=Portfolio.objects.select_related("account").get(pk=portfolio_id))
+        if outcome is None:
+            return
+        portfolio_publish(portfolio_id=portfolio_id, kind="tick")
+        if outcome.order_count:
+            send_orders.delay(tenant_id, outcome.account_id)
+
+
+@shared_task(queue=ORDERS)
+def send_waiting() -> None:
+    """Every few seconds: find accounts with orders that have not ended, a forgotten intent included."""
+    with every_tenant():
+        accounts = accounts_with_open_orders()
+    for account in accounts:
+        send_orders.delay(account.tenant_id, account.pk)
+
+
+@shared_task(queue=ORDERS)
+def send_orders(tenant_id: int, account_id: int) -> None:
+    """Send an account's intents, book its fills, tell those who watch, and let its replays go on."""
+    with tenant_scope(tenant_id):
+        fills = orders_send(account_id=account_id)
+        cells = {fill.order.cell_id: fill.order.cell for fill in fills}
+        for cell in cells.values():
+            mark_refresh(cell=cell)
+        touched = {cell.portfolio_id for cell in cells.values()}
+        for portfolio_id in touched:
+            portfolio_publish(portfolio_id=portfolio_id, kind="orders", fills=fills)
+        runs = ReplayRun.objects.filter(portfolio__in=touched, status=ReplayRun.Status.RUNNING)
+        for run_id in runs.values_list("pk", flat=True):
+            advance_replay.delay(tenant_id, run_id)
