@@ -30,7 +30,7 @@ class Cell(TenantOwned):
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=60, blank=True, help_text="Tells two cells of one instrument apart")
     status = models.CharField(max_length=8, choices=Status, default=Status.STOPPED)
-    status_reason = models.CharField(max_length=240, blank=True)
+    status_reason = models.TextField(blank=True)
     parameters = models.ForeignKey(
         "portfolios.ParameterVersion", on_delete=models.PROTECT, related_name="+", null=True, blank=True
     )

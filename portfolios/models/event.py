@@ -23,7 +23,7 @@ class Event(models.Model):
     task = models.CharField(max_length=80, blank=True)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
-    reason = models.CharField(max_length=240, blank=True)
+    reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=40, blank=True)
     as_of = models.DateTimeField(null=True, blank=True)
     recorded_at = models.DateTimeField(auto_now_add=True)
@@ -62,6 +62,8 @@ class AuditLink(models.Model):
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TenantManager()
 
     class Meta:
         ordering = ["tenant_id", "sequence"]

@@ -51,7 +51,7 @@ class LedgerEntry(TenantOwned):
     )
     task = models.CharField(max_length=80, blank=True)
     reverses = models.OneToOneField("self", on_delete=models.PROTECT, related_name="reversed_by", null=True, blank=True)
-    note = models.CharField(max_length=240, blank=True)
+    note = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-id"]

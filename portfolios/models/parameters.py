@@ -70,7 +70,7 @@ class ParameterVersion(TenantOwned):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    note = models.CharField(max_length=240, blank=True)
+    note = models.TextField(blank=True)
 
     class Meta:
         ordering = ["cell_id", "-number"]

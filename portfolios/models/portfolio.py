@@ -27,7 +27,7 @@ class Portfolio(TenantOwned):
     trading_hours = models.CharField(max_length=8, choices=TradingHours, default=TradingHours.REGULAR)
     tick_interval_seconds = models.PositiveIntegerField(default=60)
     next_tick_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    halted_because = models.CharField(max_length=240, blank=True, help_text="Nothing trades while this is set")
+    halted_because = models.TextField(blank=True, help_text="Nothing trades while this is set")
     is_archived = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

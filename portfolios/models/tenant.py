@@ -14,6 +14,9 @@ class Tenant(models.Model):
     slug = models.SlugField(unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        ordering = ["name"]
+
     def __str__(self) -> str:
         return self.name
 
@@ -46,6 +49,7 @@ class Membership(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        ordering = ["tenant_id", "id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user"], name="membership_once"),
         ]

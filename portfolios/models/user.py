@@ -39,6 +39,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
+    class Meta:
+        ordering = ["email"]
+
     def __str__(self) -> str:
         return self.name or self.email
 

@@ -153,7 +153,7 @@ def test_a_bad_daily_row_is_named(file, row, expected):
 @pytest.mark.parametrize(
     "stamp, expected",
     [
-        ("2014-06-05T08:00:00", "ts_utc is 2014-06-05T08:00:00, a naive time; expected a time with a zone"),
+        ("2014-06-05T08:00:00", "ts_utc is '2014-06-05T08:00:00', a naive time; expected a time with a zone"),
         ("", "ts_utc is blank; expected a time with a zone"),
         ("1401955200", "ts_utc is '1401955200'; expected a time with a zone"),
         ("2014-06-05T25:00:00Z", "ts_utc is '2014-06-05T25:00:00Z'; expected a time with a zone"),
@@ -167,7 +167,9 @@ def test_naive_times_in_parquet_are_refused(tmp_path):
     frame = pd.DataFrame({"ts_utc": pd.to_datetime(["2014-06-05 08:00"])})
     frame[["open", "high", "low", "close"]] = 1.0
     frame.to_parquet(tmp_path / "x.parquet", index=False)
-    assert "the times in ts_utc are naive; expected times with a zone" in str(refusal(tmp_path / "x.parquet"))
+    assert "row 1: ts_utc is 2014-06-05 08:00:00, a naive time; expected a time with a zone" in str(
+        refusal(tmp_path / "x.parquet")
+    )
 
 
 def test_times_beyond_the_calendar_are_refused(file):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-
 from portfolios.models import Instrument
 from trading.models import Quote
 

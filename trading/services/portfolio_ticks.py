@@ -5,8 +5,8 @@ from __future__ import annotations
 from portfolios.models import Cell, Instrument, Portfolio
 from trading.feeds.registry import REPLAY, feed_of
 from trading.models import Order
-from trading.services.orders import order_cancel
 from trading.services.corporate_actions import splits_due
+from trading.services.orders import order_cancel
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock
 from volbal.common.errors import Refused

@@ -11,8 +11,8 @@ from django.db import transaction
 
 from portfolios.models import BrokerAccount, Cell, Instrument, Portfolio
 from portfolios.services.cells import cell_open, cell_start
-from portfolios.services.opening import opening_preview
 from portfolios.services.changes import changing
+from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
 from portfolios.services.portfolios import portfolio_archive, portfolio_create
 from trading.feeds.registry import REPLAY

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar
 
 from django.db import models
+from django.db.models.sql import Query
 
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 
@@ -66,15 +67,37 @@ def require_tenant(tenant_id: int) -> None:
         raise ScopeError(f"Tenant {tenant_id} is not in scope; open it with tenant_scope({tenant_id}).")
 
 
+def _refuse(model: Any) -> NoReturn:
+    raise ScopeError(f"{model._meta.label} was queried without a tenant scope; open one with tenant_scope(tenant_id).")
+
+
+class _UnscopedQuery(Query):
+    """A query that cannot become SQL, alone or inside another: whatever executes asks for its compiler."""
+
+    def get_compiler(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse(self.model)
+
+    def resolve_expression(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse(self.model)
+
+    def chain(self, klass: type[Query] | None = None) -> Query:
+        """Refuse to become an UPDATE; anything else may still be built upon."""
+        if klass is not None:
+            _refuse(self.model)
+        return super().chain()
+
+
 class _Unscoped(models.QuerySet[Any]):
     """What a manager gives without a scope. It may be built upon, as forms do at import; running it raises."""
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        name = self.model._meta.label
-        raise ScopeError(f"{name} was queried without a tenant scope; open one with tenant_scope(tenant_id).")
+    def __init__(self, model: Any = None, query: Query | None = None, **options: Any) -> None:
+        super().__init__(model, query=_UnscopedQuery(model) if query is None else query, **options)
 
-    _fetch_all = iterator = aiterator = count = exists = aggregate = explain = raw = _refuse
-    update = delete = create = bulk_create = bulk_update = _update = _raw_delete = _insert = _refuse
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        _refuse(self.model)
+
+    # These go past the query's compiler, or would do nothing at all for an empty list.
+    delete = _raw_delete = raw = create = bulk_create = bulk_update = _insert = in_bulk = _refuse
 
 
 class TenantManager(models.Manager[Row]):

@@ -9,8 +9,16 @@ from volbal.strategy.cautions import Caution
 from volbal.strategy.cell import CellState, cell_row
 from volbal.strategy.codes import ACTIONS, GATE_REASONS, REASONS, Action, Reason
 from volbal.strategy.corporate_actions import (
-    Dividend, Entitlement, Split, anchor_after_dividend, apply_ex_date, apply_pay_date, apply_reinvestment, apply_split,
-    dividend_entitlement, split_learned_late,
+    Dividend,
+    Entitlement,
+    Split,
+    anchor_after_dividend,
+    apply_ex_date,
+    apply_pay_date,
+    apply_reinvestment,
+    apply_split,
+    dividend_entitlement,
+    split_learned_late,
 )
 from volbal.strategy.decision import Decision, DecisionColumns, decide, decide_many, gate_decision
 from volbal.strategy.errors import BarsError, CellError, GridError, ParameterError, StrategyError

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba import config
@@ -59,13 +59,24 @@ def cache_folder() -> Path | None:
 def compiled(function: Function) -> Function:
     """Compile a function on its first call, without the interpreter lock and without fast-math.
 
-    The compiled code is kept in `cache_folder()`; where that is None it is compiled anew in each process.
+    Compiled code may not create arrays: it keeps no reference counts, whose atomic updates cost more than the
+    rule itself and make threads wait for each other. It is kept in `cache_folder()`; where that is
+    None it is compiled anew in each process.
     """
+    return _compile(function, "never")
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into its caller: for steps with one caller, which spares handing on many columns."""
+    return _compile(function, "always")
+
+
+def _compile(function: Function, inline: str) -> Function:
     folder = cache_folder()
     before = config.CACHE_DIR
     config.CACHE_DIR = before if folder is None else str(folder)
+    decorate = numba.njit(nogil=True, cache=folder is not None, error_model="numpy", inline=inline, _nrt=False)
     try:
-        result: Function = numba.njit(nogil=True, cache=folder is not None, error_model="numpy", _nrt=False)(function)
-        return result
+        return cast(Function, decorate(function))
     finally:
         config.CACHE_DIR = before

@@ -106,9 +106,7 @@ class ParameterList:
 Combinations = Grid | ParameterList
 
 
-def expand_grid(
-    grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT
-) -> Grid:
+def expand_grid(grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT) -> Grid:
     """Return the grid of all combinations of the values given for each parameter.
 
     Each parameter has a list of values, or `{"from": a, "to": b, "step": s}`: both ends kept, stepped in decimals.

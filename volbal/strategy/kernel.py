@@ -4,21 +4,21 @@ from volbal.strategy import codes
 from volbal.strategy import indices as at
 from volbal.strategy import workspace as ws
 from volbal.strategy.adaptive import set_triggers
-from volbal.strategy.compile import compiled
+from volbal.strategy.compile import compiled, inlined
 from volbal.strategy.corporate_actions import ex_date_row, pay_row, reinvest_row, split_row
 from volbal.strategy.execution import fill_order, record_bar
 from volbal.strategy.fills import slipped
 from volbal.strategy.market import Market
 from volbal.strategy.measures import measure_run
 from volbal.strategy.numeric import FloatArray, IntArray, cents, round_down
-from volbal.strategy.quiet import first_exit, mark_bars, quiet_band
+from volbal.strategy.quiet import pass_over, quiet_band
 from volbal.strategy.resting import rebalance_at_close, walk_bar
 from volbal.strategy.rule import decide_row
 from volbal.strategy.timeline import IS_SPLIT
 from volbal.strategy.workspace import Options, Record, Workspace
 
 
-@compiled
+@inlined
 def start_cell(work: Workspace, market: Market, options: Options, parameters: FloatArray) -> None:
     """Reset the workspace to the start of a run (strategy 10)."""
     for column in range(at.PARAMETER_COUNT):
@@ -42,7 +42,7 @@ def start_cell(work: Workspace, market: Market, options: Options, parameters: Fl
     work.tally[ws.MIX_SHARES], work.tally[ws.MIX_CASH] = cell[at.SHARES], cell[at.CASH]
 
 
-@compiled
+@inlined
 def apply_actions(work: Workspace, market: Market, bar: int) -> bool:
     """Apply the corporate actions that fall on a bar and tell whether one was a split (strategy 8)."""
     tally, timeline = work.tally, market.timeline
@@ -67,7 +67,7 @@ def apply_actions(work: Workspace, market: Market, bar: int) -> bool:
     return split
 
 
-@compiled
+@inlined
 def pay_dividends(work: Workspace, market: Market, bar: int) -> int:
     """Pay the dividends due on a bar and return how many there were."""
     timeline = market.timeline
@@ -80,7 +80,7 @@ def pay_dividends(work: Workspace, market: Market, bar: int) -> int:
     return number - first
 
 
-@compiled
+@inlined
 def reinvest_dividends(work: Workspace, market: Market, bar: int, count: int) -> None:
     """Reinvest the last `count` dividends paid, each at the bar's close."""
     last = int(work.tally[ws.NEXT_PAYMENT])
@@ -89,7 +89,7 @@ def reinvest_dividends(work: Workspace, market: Market, bar: int, count: int) ->
         reinvest_row(work.cell, net, market.close[bar], work.parameters[at.QUANTITY_STEP])
 
 
-@compiled
+@inlined
 def begin_day(work: Workspace, market: Market, sigma: FloatArray, bar: int) -> None:
     """Start counting orders anew, and set adaptive triggers, on the first bar that is looked at in a day."""
     day = market.day[bar]
@@ -101,7 +101,7 @@ def begin_day(work: Workspace, market: Market, sigma: FloatArray, bar: int) -> N
         set_triggers(work.parameters, sigma[day])
 
 
-@compiled
+@inlined
 def next_appointment(work: Workspace, market: Market, bar: int) -> int:
     """Return the next bar that must be looked at whatever its price: actions, payments, new adaptive triggers."""
     timeline = market.timeline
@@ -116,10 +116,8 @@ def next_appointment(work: Workspace, market: Market, bar: int) -> int:
     return stop
 
 
-@compiled
-def watch_close(
-    work: Workspace, record: Record, market: Market, options: Options, bar: int
-) -> tuple[float, int]:
+@inlined
+def watch_close(work: Workspace, record: Record, market: Market, options: Options, bar: int) -> tuple[float, int]:
     """Evaluate at the close; fill there, or return the order that waits for the next open (strategy 10.3)."""
     price = market.close[bar]
     action, reason, _, _, quantity = decide_row(price, work.cell, work.parameters, codes.ASK_SIGNAL)
@@ -165,17 +163,13 @@ def run_cell(
             record_bar(work, record, bar, codes.HOLD, codes.INSIDE_BAND)
         else:
             pending, pending_reason = watch_close(work, record, market, options, bar)
-        if pending != 0.0:
-            following = min(bar + 1, bars)
-        else:
-            low, high = quiet_band(work.cell, work.parameters, options.resting)
-            following = first_exit(market, low, high, bar + 1, next_appointment(work, market, bar))
-        mark_bars(work, market, bar, following)
-        bar = following
+        low, high = quiet_band(work.cell, work.parameters, options.resting)
+        stop = bar + 1 if pending != 0.0 else next_appointment(work, market, bar)
+        bar = pass_over(work, market, low, high, bar, stop)
     finish(work, market)
 
 
-@compiled
+@inlined
 def finish(work: Workspace, market: Market) -> None:
     """Note the last mark and the number of bars."""
     work.tally[ws.FINAL_VALUE] = work.day_values[work.day_values.shape[0] - 1]

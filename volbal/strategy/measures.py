@@ -92,7 +92,7 @@ def measure_run(work: Workspace, market: Market, risk_free_rate: float, out: Flo
     start, final, bars = tally[ws.START_VALUE], tally[ws.FINAL_VALUE], tally[ws.BARS]
     out[FINAL_VALUE] = final
     out[TOTAL_RETURN] = ratio(final - start, start)
-    measure_returns(work.day_values, start, risk_free_rate, out)
+    measure_returns(work.day_values, work.day_returns, start, risk_free_rate, out)
     out[MAX_DRAWDOWN] = tally[ws.DRAWDOWN] if tally[ws.PEAK] > 0.0 else math.nan
     out[CALMAR] = ratio(out[ANNUAL_RETURN], abs(out[MAX_DRAWDOWN]))
     out[TRADES] = tally[ws.TRADES]
@@ -112,7 +112,9 @@ def measure_run(work: Workspace, market: Market, risk_free_rate: float, out: Flo
 
 
 @compiled
-def measure_returns(day_values: FloatArray, start: float, risk_free_rate: float, out: FloatArray) -> None:
+def measure_returns(
+    day_values: FloatArray, returns: FloatArray, start: float, risk_free_rate: float, out: FloatArray
+) -> None:
     """Write what daily returns give: annual return, volatility, Sharpe and Sortino."""
     count = day_values.shape[0] - 1
     out[ANNUAL_RETURN] = out[VOLATILITY] = out[SHARPE] = out[SORTINO] = math.nan
@@ -124,10 +126,11 @@ def measure_returns(day_values: FloatArray, start: float, risk_free_rate: float,
     if not all_positive(day_values, count):
         return
     free = risk_free_rate / DAYS_A_YEAR
-    mean = mean_return(day_values, count)
-    squares, losses, varied = squared_returns(day_values, count, mean, free)
+    fill_returns(day_values, returns, count)
+    mean = mean_return(returns, count)
+    squares, losses = squared_returns(returns, count, mean, free)
     if count > 1:
-        deviation = math.sqrt(squares / (count - 1)) if varied else 0.0
+        deviation = math.sqrt(squares / (count - 1)) if varies(returns, count) else 0.0
         out[VOLATILITY] = deviation * math.sqrt(DAYS_A_YEAR)
         out[SHARPE] = ratio((mean - free) * math.sqrt(DAYS_A_YEAR), deviation)
     downside = math.sqrt(losses / count)
@@ -144,25 +147,43 @@ def all_positive(day_values: FloatArray, count: int) -> bool:
 
 
 @compiled
-def mean_return(day_values: FloatArray, count: int) -> float:
-    """Return the mean of the daily simple returns."""
-    total = 0.0
+def fill_returns(day_values: FloatArray, returns: FloatArray, count: int) -> None:
+    """Write the daily simple returns."""
     for day in range(count):
-        total += day_values[day + 1] / day_values[day] - 1.0
-    return total / count
+        returns[day] = day_values[day + 1] / day_values[day] - 1.0
 
 
 @compiled
-def squared_returns(
-    day_values: FloatArray, count: int, mean: float, free: float
-) -> tuple[float, float, bool]:
-    """Return the squares from the mean, the squares of what lies below `free`, and whether returns vary at all."""
-    squares, losses, varied = 0.0, 0.0, False
-    first = day_values[1] / day_values[0] - 1.0
+def mean_return(returns: FloatArray, count: int) -> float:
+    """Return the mean of the daily returns, added in four lanes that do not wait for each other."""
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    whole = count - count % 4
+    for day in range(0, whole, 4):
+        first += returns[day]
+        second += returns[day + 1]
+        third += returns[day + 2]
+        fourth += returns[day + 3]
+    for day in range(whole, count):
+        first += returns[day]
+    return ((first + second) + (third + fourth)) / count
+
+
+@compiled
+def squared_returns(returns: FloatArray, count: int, mean: float, free: float) -> tuple[float, float]:
+    """Return the sum of squares from the mean, and of those of returns below `free`."""
+    squares, losses = 0.0, 0.0
     for day in range(count):
-        one = day_values[day + 1] / day_values[day] - 1.0
-        squares += (one - mean) * (one - mean)
-        below = min(one - free, 0.0)
+        from_mean = returns[day] - mean
+        below = min(returns[day] - free, 0.0)
+        squares += from_mean * from_mean
         losses += below * below
-        varied = varied or one != first
-    return squares, losses, varied
+    return squares, losses
+
+
+@compiled
+def varies(returns: FloatArray, count: int) -> bool:
+    """Tell whether any return differs from the first: without variation a ratio would be binary noise."""
+    for day in range(1, count):
+        if returns[day] != returns[0]:
+            return True
+    return False

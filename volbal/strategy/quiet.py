@@ -8,7 +8,7 @@ import math
 
 from volbal.strategy import indices as at
 from volbal.strategy import workspace as ws
-from volbal.strategy.compile import compiled
+from volbal.strategy.compile import compiled, inlined
 from volbal.strategy.market import BLOCK, Market
 from volbal.strategy.numeric import FloatArray
 from volbal.strategy.resting import buy_level, sell_level
@@ -60,83 +60,63 @@ def share_band(cell: FloatArray, floor: float, ceiling: float) -> tuple[float, f
     return lowest, highest
 
 
-@compiled
-def first_exit(market: Market, low: float, high: float, start: int, stop: int) -> int:
-    """Return the first bar from `start` that reaches out of a band, or `stop`."""
-    bar = start
-    while bar < stop:
-        if bar % BLOCK == 0 and bar + BLOCK <= stop:
-            block = bar // BLOCK
-            if market.block_reach_low[block] > low and market.block_reach_high[block] < high:
-                bar += BLOCK
-                continue
-        end = min(bar - bar % BLOCK + BLOCK, stop)
-        while bar < end:
-            if market.reach_low[bar] <= low or market.reach_high[bar] >= high:
-                return bar
-            bar += 1
-    return stop
+@inlined
+def pass_over(work: Workspace, market: Market, low: float, high: float, start: int, stop: int) -> int:
+    """Mark the bar `start` and all after it that stay strictly within a band; return the first that does not.
 
-
-@compiled
-def mark_bars(work: Workspace, market: Market, start: int, stop: int) -> None:
-    """Mark the value of every bar of a range through which shares and money stand still (strategy 10.4)."""
-    cell, tally = work.cell, work.tally
-    shares, cash, receivable = cell[at.SHARES], cell[at.CASH], cell[at.RECEIVABLE]
-    closes = market.close_sum[stop] - market.close_sum[start]
-    tally[ws.VALUE_SUM] += shares * closes + (stop - start) * (cash + receivable)
-    last_day = market.day[stop] if stop < market.day.shape[0] else market.day_close.shape[0]
-    for day in range(market.day[start], last_day):
-        work.day_values[day] = shares * market.day_close[day] + cash + receivable
-    floor = work.parameters[at.MIN_STOCK] - SHARE_TOLERANCE
-    ceiling = work.parameters[at.MAX_STOCK] + SHARE_TOLERANCE
-    low, high = share_band(cell, floor, ceiling)
-    tally[ws.INSIDE] += count_within(market, low, high, start, stop)
-    mark_drawdown(work, market, start, stop)
-
-
-@compiled
-def count_within(market: Market, low: float, high: float, start: int, stop: int) -> int:
-    """Count the bars of a range that close within two prices, both included."""
-    if low > high:
-        return 0
-    count = 0
-    bar = start
-    while bar < stop:
-        end = min(bar - bar % BLOCK + BLOCK, stop)
-        block = bar // BLOCK
-        if market.block_close_low[block] >= low and market.block_close_high[block] <= high:
-            count += end - bar
-        elif market.block_close_high[block] >= low and market.block_close_low[block] <= high:
-            for one in range(bar, end):
-                count += 1 if low <= market.close[one] <= high else 0
-        bar = end
-    return count
-
-
-@compiled
-def mark_drawdown(work: Workspace, market: Market, start: int, stop: int) -> None:
-    """Carry the running peak and the deepest fall from it through a range of bars (strategy 11).
-
-    A block is passed over when even its lowest close under its highest could not deepen the fall.
+    Through these bars shares and money stand still. Whole blocks are passed over by their extremes where none of
+    their bars leaves the band, where the drawdown cannot deepen within them, and where all of them or none
+    are within the guardrails.
     """
     cell, tally = work.cell, work.tally
     shares, cash, receivable = cell[at.SHARES], cell[at.CASH], cell[at.RECEIVABLE]
+    floor = work.parameters[at.MIN_STOCK] - SHARE_TOLERANCE
+    ceiling = work.parameters[at.MAX_STOCK] + SHARE_TOLERANCE
+    inside_low, inside_high = share_band(cell, floor, ceiling)
     peak, deepest = tally[ws.PEAK], tally[ws.DRAWDOWN]
+    inside = 0
     bar = start
     while bar < stop:
+        if bar % BLOCK == 0 and bar > start and bar + BLOCK <= stop:
+            block = bar // BLOCK
+            highest, lowest = market.block_close_high[block], market.block_close_low[block]
+            top = max(peak, shares * highest + cash + receivable)
+            within = lowest >= inside_low and highest <= inside_high
+            without = lowest > inside_high or highest < inside_low
+            quiet = market.block_reach_low[block] > low and market.block_reach_high[block] < high
+            shallow = shares * lowest + cash + receivable >= top * (1.0 + deepest)
+            if quiet and shallow and (within or without):
+                peak = top
+                inside += BLOCK if within else 0
+                bar += BLOCK
+                continue
         end = min(bar - bar % BLOCK + BLOCK, stop)
-        block = bar // BLOCK
-        highest = shares * market.block_close_high[block] + cash + receivable
-        lowest = shares * market.block_close_low[block] + cash + receivable
-        if end - bar == BLOCK and lowest >= max(peak, highest) * (1.0 + deepest):
-            peak = max(peak, highest)
-        else:
-            for one in range(bar, end):
-                value = shares * market.close[one] + cash + receivable
-                if value > peak:
-                    peak = value
-                elif value < peak * (1.0 + deepest):
-                    deepest = value / peak - 1.0
-        bar = end
+        shallowest = 1.0 + deepest
+        while bar < end:
+            if (market.reach_low[bar] <= low or market.reach_high[bar] >= high) and bar > start:
+                stop = bar
+                break
+            close = market.close[bar]
+            value = shares * close + cash + receivable
+            peak = max(peak, value)
+            inside += 1 if inside_low <= close <= inside_high else 0
+            bar += 1
+            if value < peak * shallowest:  # leaving the loop keeps its rare division out of every turn
+                deepest = value / peak - 1.0
+                break
     tally[ws.PEAK], tally[ws.DRAWDOWN] = peak, deepest
+    tally[ws.INSIDE] += inside
+    mark_days(work, market, start, stop)
+    return stop
+
+
+@inlined
+def mark_days(work: Workspace, market: Market, start: int, stop: int) -> None:
+    """Add up the values of a range of bars and note those that end a day (strategy 10.4 and 11)."""
+    cell = work.cell
+    shares, cash, receivable = cell[at.SHARES], cell[at.CASH], cell[at.RECEIVABLE]
+    closes = market.close_sum[stop] - market.close_sum[start]
+    work.tally[ws.VALUE_SUM] += shares * closes + (stop - start) * (cash + receivable)
+    last_day = market.day[stop] if stop < market.day.shape[0] else market.day_close.shape[0]
+    for day in range(market.day[start], last_day):
+        work.day_values[day] = shares * market.day_close[day] + cash + receivable

@@ -69,10 +69,7 @@ class SweepResult:
 
     def measures(self, index: int) -> dict[str, float | int | None]:
         """Return one combination's measures, None where undefined."""
-        return {
-            name: plain_measure(name, value)
-            for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)
-        }
+        return {name: plain_measure(name, value) for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)}
 
 
 class _Field:

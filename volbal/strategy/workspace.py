@@ -47,6 +47,7 @@ class Workspace(NamedTuple):
     parameters: FloatArray
     tally: FloatArray
     day_values: FloatArray
+    day_returns: FloatArray
     nets: FloatArray
     skips: IntArray
 
@@ -70,6 +71,7 @@ def new_workspace(days: int, dividends: int) -> Workspace:
         np.zeros(at.CELL_COUNT),
         np.zeros(at.PARAMETER_COUNT),
         np.zeros(TALLY_COUNT),
+        np.zeros(days),
         np.zeros(days),
         np.zeros(dividends),
         np.zeros(REASON_COUNT, dtype=np.int64),

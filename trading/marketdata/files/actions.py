@@ -19,7 +19,7 @@ def read_dividends(path: str | Path, symbol: str | None = None) -> dict[str, lis
     table.require("symbol", "ex_date", "amount")
     symbols, ex_dates = columns.texts(table, "symbol"), columns.days(table, "ex_date")
     amounts = columns.numbers(table, "amount", above=0)
-    known = "pay_date" in table.frame.columns
+    known = "pay_date" in table.columns
     pay_dates = columns.days(table, "pay_date", blank_allowed=True) if known else [None] * len(symbols)
     _report_repeats(table, list(zip(symbols, ex_dates, amounts.tolist(), pay_dates, strict=True)))
     table.refuse_problems()
@@ -53,6 +53,6 @@ def _report_repeats(table: Table, keys: list[tuple[object, ...]]) -> None:
     first: dict[tuple[object, ...], int] = {}
     for row, key in enumerate(keys):
         if key in first and None not in key[:2]:
-            line = int(table.lines[first[key]])
+            line = table.lines[first[key]]
             table.report(row, f"{key[0]} on {key[1]} repeats {table.unit} {line}", "each action once")
         first.setdefault(key, row)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trading.marketdata.calendars import CalendarError, exchange_calendar
 from trading.marketdata.files import columns
 from trading.marketdata.files.problems import refuse_whole
 from trading.marketdata.files.tables import Table, read_table
 from volbal.strategy import Bars
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PRICES = ("open", "high", "low", "close")
 
@@ -28,10 +26,10 @@ def read_bars(path: str | Path, *, symbol: str | None = None, exchange: str = "X
     Raises FileRefused with every problem found.
     """
     table = read_table(path)
-    intraday = "ts_utc" in table.frame.columns
+    intraday = "ts_utc" in table.columns
     table.require("ts_utc" if intraday else "date", *PRICES)
     name = _choose_symbol(table, symbol)
-    stamps = columns.moments(table, "ts_utc") if intraday else _daily_stamps(table)
+    stamps = columns.moments(table, "ts_utc") if intraday else columns.day_numbers(table, "date")
     prices = {column: columns.numbers(table, column, above=0) for column in PRICES}
     _report_order(table, stamps, intraday=intraday)
     _report_crossed(table, prices)
@@ -73,7 +71,7 @@ def bars_as_parquet(bars: Bars) -> bytes:
 
 def _choose_symbol(table: Table, symbol: str | None) -> str:
     """Keep the rows of one symbol; say which there are where the choice is missing or unknown."""
-    if "symbol" not in table.frame.columns:
+    if "symbol" not in table.columns:
         return Path(table.path).stem if symbol is None else symbol
     names = columns.texts(table, "symbol")
     table.refuse_problems()
@@ -88,43 +86,30 @@ def _choose_symbol(table: Table, symbol: str | None) -> str:
     return chosen
 
 
-def _daily_stamps(table: Table) -> NDArray[np.int64]:
-    """Return session dates as days since 1970-01-01."""
-    import numpy as np
-
-    found = columns.days(table, "date")
-    as_days = np.array([np.datetime64("NaT") if day is None else day for day in found], "datetime64[D]")
-    return as_days.astype(np.int64)
-
-
 def _report_order(table: Table, stamps: NDArray[np.int64], *, intraday: bool) -> None:
     """Note stamps that repeat or go back, against the last readable one before."""
     name = "ts_utc" if intraday else "date"
-    shown = table.frame[name]
+    shown = table.columns[name]
     before: int | None = None
     for row, stamp in enumerate(stamps.tolist()):
         if stamp == columns.UNREADABLE:
             continue
         if before is not None and stamp <= stamps[before]:
             what = "repeats" if stamp == stamps[before] else "is before"
-            earlier = f"{table.unit} {int(table.lines[before])} ({shown.iloc[before]})"
-            table.report(row, f"{name} {shown.iloc[row]} {what} {earlier}", "stamps in rising order, each once")
+            earlier = f"{table.unit} {table.lines[before]} ({shown[before]})"
+            table.report(row, f"{name} {shown[row]} {what} {earlier}", "stamps in rising order, each once")
         before = row
 
 
 def _report_crossed(table: Table, prices: dict[str, NDArray[np.float64]]) -> None:
-    import numpy as np
-
     for row in np.flatnonzero(prices["high"] < prices["low"]).tolist():
         high, low = prices["high"][row], prices["low"][row]
         table.report(row, f"high {high:g} is below low {low:g}", "high at least low")
 
 
 def _volume(table: Table) -> NDArray[np.float64]:
-    import numpy as np
-
-    if "volume" not in table.frame.columns:
-        return np.zeros(len(table.frame))
+    if "volume" not in table.columns:
+        return np.zeros(len(table))
     return columns.numbers(table, "volume", least=0)
 
 

@@ -6,15 +6,10 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trading.marketdata.files.problems import FileRefused, Problem, in_file_order, refuse_whole
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
 
 PARQUET_MAGIC = b"PAR1"
 EXTENSIONS = (".csv", ".parquet")
@@ -22,32 +17,36 @@ EXTENSIONS = (".csv", ".parquet")
 
 @dataclass(slots=True)
 class Table:
-    """Columns by lower-case name. `lines` are the file's own, `unit` what they are called ("line" or "row")."""
+    """Cells by lower-case column name, as texts or as what Parquet holds. `lines` are the file's own, `unit` what they
+    are called ("line" or "row")."""
 
     path: str
-    frame: pd.DataFrame
-    lines: NDArray[np.int64]
+    columns: dict[str, list[object]]
+    lines: list[int]
     unit: str
     problems: list[Problem] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self.lines)
+
     def report(self, row: int, what: str, expected: str) -> None:
         """Note what is wrong in a row, counted from 0."""
-        self.problems.append(Problem(int(self.lines[row]), what, expected))
+        self.problems.append(Problem(self.lines[row], what, expected))
 
     def keep(self, chosen: list[bool]) -> None:
         """Keep only the chosen rows; they keep their lines."""
-        self.frame = self.frame[chosen].reset_index(drop=True)
-        self.lines = self.lines[chosen]
+        self.columns = {name: list(compress(cells, chosen)) for name, cells in self.columns.items()}
+        self.lines = list(compress(self.lines, chosen))
 
     def require(self, *names: str) -> None:
         """Raise FileRefused unless every column is there and at least one row is."""
-        missing = [name for name in names if name not in self.frame.columns]
+        missing = [name for name in names if name not in self.columns]
         if missing:
-            columns = ", ".join(self.frame.columns)
+            present = ", ".join(self.columns)
             raise refuse_whole(
-                self.path, f"no column {', '.join(missing)} among {columns}", f"columns {', '.join(names)}"
+                self.path, f"no column {', '.join(missing)} among {present}", f"columns {', '.join(names)}"
             )
-        if self.frame.empty:
+        if not self.lines:
             raise refuse_whole(self.path, "no rows", "at least one row below the header")
 
     def refuse_problems(self) -> None:
@@ -81,9 +80,6 @@ def _content(path: Path) -> bytes:
 
 
 def _csv(name: str, content: bytes) -> Table:
-    import numpy as np
-    import pandas as pd
-
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -94,8 +90,8 @@ def _csv(name: str, content: bytes) -> Table:
     rows, lines = _rows(name, text)
     header = [cell.strip().lower() for cell in rows[0]]
     _refuse_ragged(name, header, rows, lines)
-    frame = pd.DataFrame(rows[1:], columns=header, dtype=object)
-    return Table(name, frame, np.array(lines[1:], np.int64), "line")
+    cells: list[list[object]] = [list(column) for column in zip(*rows[1:], strict=True)] or [[] for _ in header]
+    return Table(name, dict(zip(header, cells, strict=True)), lines[1:], "line")
 
 
 def _rows(name: str, text: str) -> tuple[list[list[str]], list[int]]:
@@ -130,7 +126,6 @@ def _refuse_twice(name: str, header: list[str]) -> None:
 
 
 def _parquet(name: str, content: bytes) -> Table:
-    import numpy as np
     import pandas as pd
     from pyarrow import ArrowException
 
@@ -144,5 +139,5 @@ def _parquet(name: str, content: bytes) -> Table:
     frame = frame.reset_index() if frame.index.name else frame
     header = [str(column).strip().lower() for column in frame.columns]
     _refuse_twice(name, header)
-    frame.columns = header
-    return Table(name, frame, np.arange(1, len(frame) + 1), "row")
+    cells = {column: frame.iloc[:, place].tolist() for place, column in enumerate(header)}
+    return Table(name, cells, list(range(1, len(frame) + 1)), "row")

@@ -1,0 +1,84 @@
+"""Backtest one cell on a file of bars. Needs no database and no server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from volbal.common.errors import VolbalError
+
+
+class Command(BaseCommand):
+    """Read bars and actions, run the rule over them, show measures or write them as JSON and as a workbook."""
+
+    help = "Backtest one cell on a file of bars and show its measures. Needs no database."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        from optimization.command_line.arguments import add_shared_arguments
+
+        parser.formatter_class = argparse.HelpFormatter
+        add_shared_arguments(parser)
+        parser.add_argument(
+            "--path", choices=("ohlc", "olhc", "band"), help="how resting orders walk a bar; band gives both (ohlc)"
+        )
+        parser.add_argument("--json", metavar="F|-", help="write the result as JSON, - to standard output")
+        parser.add_argument("--xlsx", metavar="F", help="write a workbook: summary, trades, days with charts")
+
+    def handle(self, *_: Any, **arguments: Any) -> None:
+        """Run, then write; a refusal ends with status 2 and leaves no file behind."""
+        from volbal.strategy import StrategyError
+
+        try:
+            self._run(arguments)
+        except (VolbalError, StrategyError) as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    def _run(self, arguments: dict[str, Any]) -> None:
+        from optimization.command_line import arguments as shared
+        from optimization.command_line.outputs import write_whole
+        from optimization.command_line.summary import summary_text
+        from volbal.strategy import simulate
+
+        shared.refuse_same_file(arguments["json"], arguments["xlsx"])
+        paths = _paths(arguments)
+        request = shared.read_request(arguments)
+        cautions = request.parameters.warnings(request.options.get("slippage_bps", 0.0))
+        results = {path: simulate(request.bars, request.parameters, **request.options, path=path) for path in paths}
+        shared.write_notes(self.stderr, [caution.sentence for caution in cautions])
+        described = {**request.described, **({"path": arguments["path"]} if arguments["path"] is not None else {})}
+        text = json.dumps(_document(described, results), indent=1, allow_nan=False)
+        if arguments["xlsx"] is not None:
+            from optimization.workbook import write_backtest
+
+            write_whole(arguments["xlsx"], lambda path: write_backtest(path, results, described))
+        if arguments["json"] == "-":
+            self.stdout.write(text)
+            return
+        if arguments["json"] is not None:
+            write_whole(arguments["json"], lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        self.stdout.write(summary_text(results))
+
+
+def _paths(arguments: dict[str, Any]) -> tuple[str, ...]:
+    from optimization.command_line.values import InputRefused
+
+    if arguments["path"] != "band":
+        return (arguments["path"] if arguments["path"] is not None else "ohlc",)
+    if arguments["execution"] != "resting":
+        raise InputRefused("--path band shows what resting orders do within a bar; expected --execution resting.")
+    return ("ohlc", "olhc")
+
+
+def _document(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    from optimization.documents import result_document
+
+    symbol = next(iter(results.values())).bars.symbol
+    documents = {path: result_document(result) for path, result in results.items()}
+    if len(documents) == 1:
+        return {"name": symbol, "input": described, **next(iter(documents.values()))}
+    return {"name": symbol, "input": described, "band": documents}

@@ -1,0 +1,124 @@
+/* Keeps figures moving: one socket for each portfolio on the page, a poll while it is away, rest in the background. */
+import { show } from "./values.js";
+
+const POLL_MS = 5000;
+const LONGEST_WAIT_MS = 30000;
+const ANNOUNCE_MS = 10000;
+
+class Portfolio {
+  constructor(id, onState) {
+    this.id = id;
+    this.onState = onState;
+    this.failures = 0;
+    this.asOf = "";
+    this.state = "connecting";
+  }
+
+  open() {
+    if (this.socket) return;
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws/portfolio/${this.id}/`);
+    this.socket = socket;
+    socket.addEventListener("open", () => {
+      this.failures = 0;
+      this.stopPolling();
+      this.poll();
+      this.set("connected");
+    });
+    socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
+    socket.addEventListener("close", () => {
+      if (this.socket === socket) this.lost();
+    });
+  }
+
+  lost() {
+    this.socket = null;
+    this.failures += 1;
+    this.set("polling");
+    this.startPolling();
+    const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** (this.failures - 1));
+    this.retry = setTimeout(() => this.open(), wait * (0.5 + Math.random() / 2));
+  }
+
+  rest() {
+    clearTimeout(this.retry);
+    this.stopPolling();
+    const socket = this.socket;
+    this.socket = null;
+    if (socket) socket.close();
+    this.set("resting");
+  }
+
+  startPolling() {
+    if (!this.polling) this.polling = setInterval(() => this.poll(), POLL_MS);
+  }
+
+  stopPolling() {
+    clearInterval(this.polling);
+    this.polling = null;
+  }
+
+  async poll() {
+    try {
+      const response = await fetch(`/portfolios/${this.id}/live/`, { headers: { Accept: "application/json" } });
+      if (response.ok) this.take(await response.json());
+    } catch {
+      this.set("polling"); // the server is away; the next poll or the socket will tell
+    }
+  }
+
+  take(message) {
+    if (message.kind !== "tick" || (message.as_of || "") < this.asOf) return;
+    this.asOf = message.as_of || "";
+    show(message);
+    const detail = { detail: message };
+    document.body.dispatchEvent(new CustomEvent("volbal:tick", detail));
+    if (message.fills && message.fills.length) {
+      document.body.dispatchEvent(new CustomEvent("volbal:fill", detail));
+      announce(message.fills);
+    }
+  }
+
+  set(state) {
+    this.state = state;
+    this.onState();
+  }
+}
+
+/* Spoken to a screen reader: fills only, and no oftener than it can bear. */
+let announcedAt = 0;
+const announce = (fills) => {
+  const region = document.getElementById("announce");
+  if (!region || Date.now() - announcedAt < ANNOUNCE_MS) return;
+  announcedAt = Date.now();
+  region.textContent = fills
+    .map((fill) => `${fill.symbol} ${fill.side === "BUY" ? "bought" : "sold"} ${fill.quantity} at ${fill.price}`)
+    .join(". ");
+};
+
+const WORDS = {
+  connecting: "connecting…",
+  connected: "connected",
+  polling: "reconnecting, polling every 5 s",
+  resting: "resting in the background",
+};
+
+const start = () => {
+  const ids = (document.body.dataset.portfolios || "").split(" ").filter(Boolean);
+  const label = document.querySelector("[data-connection]");
+  if (!ids.length || !label) return;
+  const portfolios = ids.map((id) => new Portfolio(id, () => {
+    const order = ["polling", "connecting", "resting", "connected"];
+    const worst = order.find((state) => portfolios.some((one) => one.state === state));
+    label.dataset.state = worst;
+    label.textContent = WORDS[worst];
+  }));
+  const wake = () => portfolios.forEach((one) => (document.hidden ? one.rest() : one.open()));
+  label.hidden = false;
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("pagehide", () => portfolios.forEach((one) => one.rest()));
+  addEventListener("pageshow", (event) => event.persisted && wake());
+  wake();
+};
+
+start();

@@ -1,0 +1,1 @@
+"""Reads for pages: each returns frozen dataclasses with a number of queries that does not grow with its rows."""

@@ -1,0 +1,79 @@
+"""What an action would change, worked out by the rule before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from portfolios.models import Cell
+from portfolios.selectors import cell_state, rule_parameters
+from trading.selectors.cells import Level, levels_of, present_day, present_price
+from volbal.strategy import CellState, StrategyParameters
+from volbal.strategy.errors import CellError
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One figure before and after; `form` is how it is written, `note` stands beside (an order's size in shares)."""
+
+    label: str
+    form: str
+    before: float | None
+    after: float | None
+    before_note: float | None = None
+    after_note: float | None = None
+
+
+def effect_of_cash(cell: Cell, amount: Decimal) -> tuple[Effect, ...]:
+    """Return what `amount` of cash more (or less, where negative) would change; nothing where it cannot be."""
+    return _effects(cell, lambda state: replace(state, cash=round(state.cash + float(amount), 2)))
+
+
+def effect_of_anchor(cell: Cell, anchor: Decimal) -> tuple[Effect, ...]:
+    """Return what another anchor would change; what was filled toward the old one no longer counts."""
+    moved = {"anchor": float(anchor), "bought_since_anchor": 0.0, "sold_since_anchor": 0.0}
+    return _effects(cell, lambda state: replace(state, **moved))
+
+
+def effect_of_parameters(cell: Cell, proposed: StrategyParameters) -> tuple[Effect, ...]:
+    """Return how the next buy and sell would move under other parameters."""
+    return _effects(cell, lambda state: state, proposed)
+
+
+def _effects(
+    cell: Cell, change: Callable[[CellState], CellState], proposed: StrategyParameters | None = None
+) -> tuple[Effect, ...]:
+    rule = rule_parameters(cell)
+    price = present_price(cell)
+    try:
+        before = cell_state(cell, present_day(cell))
+        after = change(before)
+    except CellError:
+        return ()
+    return _compare(before, after, rule, proposed or rule, None if price is None else float(price))
+
+
+def _compare(
+    before: CellState, after: CellState, rule: StrategyParameters, proposed: StrategyParameters, price: float | None
+) -> tuple[Effect, ...]:
+    old_buy, old_sell, old_share = levels_of(before, rule, price)
+    new_buy, new_sell, new_share = levels_of(after, proposed, price)
+    return (
+        Effect("Cash", "money", before.cash, after.cash),
+        Effect("Anchor", "price", before.anchor, after.anchor),
+        Effect("Stock share", "percent", old_share, new_share),
+        _level("Next buy", old_buy, new_buy),
+        _level("Next sell", old_sell, new_sell),
+    )
+
+
+def _level(label: str, before: Level | None, after: Level | None) -> Effect:
+    return Effect(
+        label,
+        "price",
+        None if before is None else before.price,
+        None if after is None else after.price,
+        None if before is None else before.quantity,
+        None if after is None else after.quantity,
+    )

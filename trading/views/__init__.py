@@ -1,0 +1,1 @@
+"""Pages: parse, authorise, call one service or selector, show."""

@@ -1,0 +1,164 @@
+"""What people do to a cell. Each dialog shows the effect before; without script it is a page of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portfolios.models import Cell
+from portfolios.services.anchors import cell_set_anchor
+from portfolios.services.cells import cell_pause, cell_resume, cell_start
+from portfolios.services.money import cell_deposit, cell_withdraw
+from portfolios.services.transfers import cash_transfer
+from trading.selectors.cells import present_moment, present_price
+from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
+from trading.views.access import context_of, get_cell, origin_of, writer_page
+from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ReasonForm
+from trading.views.responses import done
+from volbal.common.errors import VolbalError
+
+Effects = tuple[Effect, ...]
+
+
+@require_POST
+@writer_page
+def start(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Let a cell trade."""
+    cell = get_cell(cell_id)
+    return _at_once(request, cell, lambda: cell_start(cell=cell, origin=origin_of(request)), f"{cell} trades.")
+
+
+@require_POST
+@writer_page
+def pause(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Keep a cell from trading until it is started again."""
+    cell = get_cell(cell_id)
+    return _at_once(
+        request,
+        cell,
+        lambda: cell_pause(cell=cell, origin=origin_of(request)),
+        f"{cell} is paused: it keeps what it holds.",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def resume(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Let a halted cell trade again, for a reason."""
+    cell = get_cell(cell_id)
+
+    def act(form: Form) -> str:
+        cell_resume(cell=cell, origin=origin_of(request, form.cleaned_data["note"]))
+        return f"{cell} trades again."
+
+    title = f"Resume {cell}"
+    return dialog(
+        request, cell, ReasonForm(request.POST or None), title, act, note=f"It was halted: {cell.status_reason}"
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def deposit(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Add cash to a cell."""
+    return _cash(request, get_cell(cell_id), into=True)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def withdraw(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Take cash out of a cell."""
+    return _cash(request, get_cell(cell_id), into=False)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def anchor(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Set a cell's anchor by hand."""
+    cell = get_cell(cell_id)
+
+    def act(form: Form) -> str:
+        price = form.cleaned_data["anchor"]
+        origin = origin_of(request, form.cleaned_data["note"])
+        cell_set_anchor(cell=cell, anchor=price, as_of=present_moment(cell), origin=origin)
+        return f"The anchor of {cell} is {price:,f}."
+
+    form = AnchorForm(request.POST or None, initial={"anchor": present_price(cell) or cell.anchor})
+    title = f"Set the anchor of {cell}"
+    return dialog(request, cell, form, title, act, lambda one: effect_of_anchor(cell, one.cleaned_data["anchor"]))
+
+
+def dialog(
+    request: HttpRequest,
+    cell: Cell,
+    form: Form,
+    title: str,
+    act: Callable[[Any], str],
+    effect: Callable[[Any], Effects] | None = None,
+    **context: Any,
+) -> HttpResponse:
+    """Show a form with its effect; act on it once it is sent for good, and return to the cell.
+
+    What was typed is kept when it is refused (422). With `preview` in the address nothing is ever written.
+    """
+    url = reverse("cell", args=[cell.pk])
+    preview = "preview" in request.GET
+    status = 200
+    if request.method == "POST" and not preview and form.is_valid():
+        try:
+            messages.success(request, act(form))
+            return done(request, url)
+        except VolbalError as error:
+            form.add_error(None, str(error))
+    if request.method == "POST" and not preview:
+        status = 422
+    effects = effect(form) if effect is not None and form.is_bound and form.is_valid() else ()
+    template = "trading/parts/effect.html" if preview else _dialog_template(request)
+    values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": url, **context}
+    return render(request, template, context_of(request, **values), status=status)
+
+
+def _dialog_template(request: HttpRequest) -> str:
+    return "trading/parts/dialog.html" if request.htmx else "trading/action.html"  # type: ignore[attr-defined]
+
+
+def _cash(request: HttpRequest, cell: Cell, *, into: bool) -> HttpResponse:
+    sign = Decimal(1) if into else Decimal(-1)
+
+    def act(form: Form) -> str:
+        _move_cash(request, cell, form, into=into)
+        verb = "Deposited" if into else "Withdrew"
+        return f"{verb} {form.cleaned_data['amount']:,.2f}; {cell} holds {cell.cash:,.2f} in cash."
+
+    form = CashForm(request.POST or None, cell=cell, into=into)
+    title = f"Deposit into {cell}" if into else f"Withdraw from {cell}"
+    return dialog(request, cell, form, title, act, lambda one: effect_of_cash(cell, sign * one.cleaned_data["amount"]))
+
+
+def _move_cash(request: HttpRequest, cell: Cell, form: Form, *, into: bool) -> None:
+    amount, origin = form.cleaned_data["amount"], origin_of(request, form.cleaned_data["note"])
+    as_of, account = present_moment(cell), cell.portfolio.account
+    if form.cleaned_data["other_side"] == ACCOUNT:
+        source, destination = (account, cell) if into else (cell, account)
+        cash_transfer(source=source, destination=destination, amount=amount, as_of=as_of, origin=origin)
+    elif into:
+        cell_deposit(cell=cell, cash=amount, as_of=as_of, origin=origin)
+    else:
+        cell_withdraw(cell=cell, cash=amount, as_of=as_of, origin=origin)
+
+
+def _at_once(request: HttpRequest, cell: Cell, act: Callable[[], Any], told: str) -> HttpResponse:
+    try:
+        act()
+        messages.success(request, told)
+    except VolbalError as error:
+        messages.error(request, str(error))
+    return done(request, reverse("cell", args=[cell.pk]))

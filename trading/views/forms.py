@@ -1,0 +1,121 @@
+"""Forms of the pages. They check shape only; what is allowed is said by the services."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from portfolios.models import Cell, ParameterVersion
+from portfolios.services.parameters import PARAMETER_NAMES
+from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterSpecification
+
+ACCOUNT, OUTSIDE = "account", "outside"
+# Accepted by the rule, not yet worked by live cells; a field for them would do nothing.
+NOT_WORKED = frozenset({"stop_loss", "slice_notional", "slice_interval_seconds"})
+HUNDRED = Decimal(100)
+
+
+class CashForm(forms.Form):
+    """An amount of cash into a cell or out of it, and where it comes from or goes."""
+
+    amount = forms.DecimalField(max_digits=20, decimal_places=2, min_value=Decimal("0.01"))
+    other_side = forms.ChoiceField()
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+    def __init__(self, *args: Any, cell: Cell, into: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        account = cell.portfolio.account
+        self.fields["amount"].label = f"Amount in {account.currency}"
+        choice = self.fields["other_side"]
+        choice.label = "From" if into else "To"
+        choice.choices = [  # type: ignore[attr-defined]  # a ChoiceField, as declared above
+            (ACCOUNT, f"{account.name}, not yet given to a cell: {account.unallocated_cash:,.2f}"),
+            (OUTSIDE, "outside the account"),
+        ]
+        if into and account.unallocated_cash <= 0:
+            choice.initial = OUTSIDE
+
+
+class AnchorForm(forms.Form):
+    """A new anchor price."""
+
+    anchor = forms.DecimalField(max_digits=20, decimal_places=6, min_value=Decimal("0.000001"))
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+
+class ReasonForm(forms.Form):
+    """Why a person does what the page is about to do."""
+
+    note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
+
+
+class ParametersForm(forms.Form):
+    """All parameters a cell has of its own. Fractions are typed as percentages, the only place they are."""
+
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept with the new version")
+
+    def __init__(self, *args: Any, version: ParameterVersion, preset: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        note = self.fields.pop("note")
+        for specification in editable():
+            value = preset.get(specification.name, getattr(version, specification.name))
+            self.fields[specification.name] = _field(specification, value)
+        self.fields["note"] = note
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters as the rule takes them: fractions as fractions."""
+        return {
+            specification.name: _stored(specification, self.cleaned_data[specification.name])
+            for specification in editable()
+        }
+
+
+def editable() -> list[ParameterSpecification]:
+    """Return the parameters a person may set on a cell, in the rule's order."""
+    return [one for one in PARAMETER_SPECIFICATIONS if one.name in PARAMETER_NAMES and one.name not in NOT_WORKED]
+
+
+def _label(specification: ParameterSpecification) -> str:
+    unit = {"fraction": "%", "": ""}.get(specification.unit, specification.unit)
+    words = specification.name.replace("_", " ").capitalize()
+    return f"{words} ({unit})" if unit else words
+
+
+def _field(specification: ParameterSpecification, value: Any) -> forms.Field:
+    common: dict[str, Any] = {"label": _label(specification), "initial": value}
+    if specification.kind == "boolean":
+        return forms.BooleanField(required=False, help_text=specification.description, **common)
+    if specification.kind == "choice":
+        choices = [(one, one.replace("_", " ")) for one in specification.choices]
+        return forms.ChoiceField(choices=choices, help_text=specification.description, **common)
+    return _number_field(specification, value, common)
+
+
+def _number_field(specification: ParameterSpecification, value: Any, common: dict[str, Any]) -> forms.Field:
+    scale = HUNDRED if specification.unit == "fraction" else Decimal(1)
+    field = forms.DecimalField(help_text=f"{specification.description} {_bound(specification, scale)}", **common)
+    field.initial = None if value is None else f"{(Decimal(str(value)) * scale).normalize():f}"
+    field.widget.attrs |= {"step": "any", "inputmode": "decimal"}
+    for name, bound in (("min", specification.minimum), ("max", specification.maximum)):
+        if bound is not None:
+            field.widget.attrs[name] = f"{(Decimal(str(bound)) * scale).normalize():f}"
+    return field
+
+
+def _bound(specification: ParameterSpecification, scale: Decimal) -> str:
+    if specification.maximum is None:
+        return f"{specification.bound[0].upper()}{specification.bound[1:]}."
+    low, high = (Decimal(str(bound or 0)) * scale for bound in (specification.minimum, specification.maximum))
+    opening = "Above" if specification.above_minimum else "At least"
+    closing = "below" if specification.below_maximum else "at most"
+    return f"{opening} {low.normalize():f}, {closing} {high.normalize():f}."
+
+
+def _stored(specification: ParameterSpecification, value: Any) -> Any:
+    if not isinstance(value, Decimal):
+        return value
+    if specification.kind == "integer":
+        return int(value) if value == value.to_integral_value() else float(value)
+    return float(value / HUNDRED if specification.unit == "fraction" else value)
