@@ -16,8 +16,7 @@ def backtests(folder):
 
 DEMO_CASES = [pytest.param(path, id=path.stem) for path in backtests(GOLDEN)]
 SHARED_CASES = [
-    pytest.param(path, id=f"shared-{path.stem}", marks=pytest.mark.shared)
-    for path in backtests(SHARED / "golden")
+    pytest.param(path, id=f"shared-{path.stem}", marks=pytest.mark.shared) for path in backtests(SHARED / "golden")
 ]
 
 
@@ -48,7 +47,9 @@ def test_backtest_is_reproduced(path):
     }
     assert different == {}
     assert result.skips == expected["skips"]
-    assert (len(result.bars), result.first, result.last) == tuple(expected[k] for k in ("bars", "first", "last"))
+    assert (len(result.bars), result.first, result.last) == tuple(
+        expected[k] for k in ("bars", "first", "last")
+    )
     for name, value in expected["final"].items():
         assert close_to(getattr(result.final, name), value)
 

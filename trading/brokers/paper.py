@@ -122,9 +122,10 @@ class PaperBroker:
 
 
 def _reaches(order: PaperOrder, last: Decimal) -> bool:
-    if order.limit_price is None:
+    limit: Decimal | None = order.limit_price
+    if limit is None:
         return True
-    return last <= order.limit_price if order.side == "BUY" else last >= order.limit_price
+    return last <= limit if order.side == "BUY" else last >= limit
 
 
 def _as_reported(order: PaperOrder) -> BrokerOrder:

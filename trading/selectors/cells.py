@@ -190,7 +190,12 @@ def _day(cell: Cell, quotes: dict[tuple[str, int], Quote]) -> dt.date:
 
 
 def _view(
-    cell: Cell, rule: StrategyParameters, quote: Quote | None, day: dt.date, last: LastDecision | None, past: History | None
+    cell: Cell,
+    rule: StrategyParameters,
+    quote: Quote | None,
+    day: dt.date,
+    last: LastDecision | None,
+    past: History | None,
 ) -> CellView:
     price = None if quote is None else quote.last
     value = cell.opening_value if price is None else value_at(cell, price)

@@ -41,7 +41,9 @@ def effect_of_parameters(cell: Cell, proposed: StrategyParameters) -> tuple[Effe
     return _effects(cell, lambda state: state, proposed)
 
 
-def _effects(cell: Cell, change: Callable[[CellState], CellState], proposed: StrategyParameters | None = None) -> tuple[Effect, ...]:
+def _effects(
+    cell: Cell, change: Callable[[CellState], CellState], proposed: StrategyParameters | None = None
+) -> tuple[Effect, ...]:
     rule = rule_parameters(cell)
     price = present_price(cell)
     try:

@@ -88,7 +88,8 @@ def histories(cells: Sequence[Cell], days: Mapping[int, dt.date]) -> dict[int, H
     """
     opened = [cell for cell in cells if cell.opening_price and cell.opening_value > 0]
     openings = {
-        entry.cell_id: entry for entry in LedgerEntry.objects.filter(cell__in=opened, kind=Kind.OPENING).only("cell_id", "cash", "shares")
+        entry.cell_id: entry
+        for entry in LedgerEntry.objects.filter(cell__in=opened, kind=Kind.OPENING).only("cell_id", "cash", "shares")
     }
     flows, actions = _flows(opened), _actions(opened)
     return {
@@ -115,7 +116,12 @@ def together(parts: Iterable[tuple[float, Returns]]) -> Returns:
     whole = sum(weight for weight, _ in known)
     if not whole:
         return NO_RETURNS
-    return Returns(*(sum(weight * (getattr(one, name) or 0.0) for weight, one in known) / whole for name in ("total", "stock", "mix")))
+    return Returns(
+        *(
+            sum(weight * (getattr(one, name) or 0.0) for weight, one in known) / whole
+            for name in ("total", "stock", "mix")
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +206,7 @@ def _flows(cells: Sequence[Cell]) -> dict[int, list[Flow]]:
         LedgerEntry.objects.filter(cell__in=cells, kind__in=FLOWS)
         .annotate(
             last_price=Subquery(before.values("price")[:1]),
-            value_before=Cast(
-                Coalesce(Subquery(before.values("value")[:1]), F("cell__opening_value")), FloatField()
-            ),
+            value_before=Cast(Coalesce(Subquery(before.values("value")[:1]), F("cell__opening_value")), FloatField()),
             worth=Case(
                 When(shares=0, then=Value(0.0)),
                 default=Cast(F("shares"), FloatField())

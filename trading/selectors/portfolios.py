@@ -147,7 +147,9 @@ def portfolio_views(portfolios: Sequence[Portfolio]) -> list[PortfolioView]:
     return [_view(portfolio, cells[portfolio.pk], ticks.get(portfolio.pk)) for portfolio in portfolios]
 
 
-def newest_fills(portfolio_ids: Iterable[int], zones: dict[int, str], count: int = NEWEST_FILLS) -> tuple[FillView, ...]:
+def newest_fills(
+    portfolio_ids: Iterable[int], zones: dict[int, str], count: int = NEWEST_FILLS
+) -> tuple[FillView, ...]:
     """Return the last fills in some portfolios, newest first, in one query."""
     rows = (
         Fill.objects.filter(order__cell__portfolio__in=portfolio_ids)
@@ -202,7 +204,11 @@ def replay_view(run: ReplayRun) -> ReplayView:
 
 
 def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
-    found = [Attention("halted", f"{view.name} is halted: {view.halted_because}", None, view.id) for view in views if view.halted_because]
+    found = [
+        Attention("halted", f"{view.name} is halted: {view.halted_because}", None, view.id)
+        for view in views
+        if view.halted_because
+    ]
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]
     return (*found, *_order_attention(views))
@@ -223,9 +229,13 @@ def _order_attention(views: Sequence[PortfolioView]) -> list[Attention]:
         Order.objects.filter(cell__portfolio__in=[view.id for view in views])
         .filter(Q(status__in=STUCK))
         .order_by("-id")
-        .values_list("cell_id", "cell__instrument__symbol", "side", "quantity", "status", "status_detail")[:NEWEST_FILLS]
+        .values_list("cell_id", "cell__instrument__symbol", "side", "quantity", "status", "status_detail")[
+            :NEWEST_FILLS
+        ]
     )
     return [
-        Attention(status, f"{symbol}: order to {side.lower()} {quantity:f} is {status}. {detail}".rstrip(), cell_id, None)
+        Attention(
+            status, f"{symbol}: order to {side.lower()} {quantity:f} is {status}. {detail}".rstrip(), cell_id, None
+        )
         for cell_id, symbol, side, quantity, status, detail in rows
     ]

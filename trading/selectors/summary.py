@@ -54,4 +54,3 @@ def performance_summary(cell: Cell, points: Sequence[DayPoint]) -> tuple[Figure,
 
 def _over(total: float | None, other: float | None) -> float | None:
     return None if total is None or other is None else total - other
-

@@ -81,7 +81,7 @@ def evaluation_of(tick: Tick, one: CellDecision) -> Evaluation:
         tenant_id=tick.tenant_id,
         tick=tick,
         cell=cell,
-        parameters_id=cell.parameters_id,
+        parameters=cell.parameters,
         as_of=tick.as_of,
         price=one.quote.last,
         source=one.quote.source,

@@ -111,7 +111,7 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
 
 
 def order_close(*, order: Order, as_of: dt.datetime) -> None:
-    """Move the anchor for an order that ended without being filled whole, where at least half of it was (strategy 7)."""
+    """Move the anchor for an order that ended partly filled, where at least half of it was (strategy 7)."""
     filled = OrderFilled(quantity=float(order.filled_quantity), gross=float(order.filled_value))
     with changing(order.cell, kind="cell.order_ended", origin=ORIGIN, as_of=as_of) as change:
         position_write(change.row, end_order(position_of(change.row), filled, float(order.quantity)), as_of)

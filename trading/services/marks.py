@@ -15,7 +15,8 @@ from volbal.common import numbers
 
 def value_at(cell: Cell, last: Decimal) -> Decimal:
     """Return stock, cash and receivable together at a price, to the cent (strategy 1)."""
-    return stock_value(cell.shares, last) + cell.cash + cell.receivable
+    value: Decimal = stock_value(cell.shares, last) + cell.cash + cell.receivable
+    return value
 
 
 def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], quotes: dict[int, PriceQuote]) -> Decimal:

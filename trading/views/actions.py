@@ -42,7 +42,10 @@ def pause(request: HttpRequest, cell_id: int) -> HttpResponse:
     """Keep a cell from trading until it is started again."""
     cell = get_cell(cell_id)
     return _at_once(
-        request, cell, lambda: cell_pause(cell=cell, origin=origin_of(request)), f"{cell} is paused: it keeps what it holds."
+        request,
+        cell,
+        lambda: cell_pause(cell=cell, origin=origin_of(request)),
+        f"{cell} is paused: it keeps what it holds.",
     )
 
 
@@ -57,7 +60,9 @@ def resume(request: HttpRequest, cell_id: int) -> HttpResponse:
         return f"{cell} trades again."
 
     title = f"Resume {cell}"
-    return dialog(request, cell, ReasonForm(request.POST or None), title, act, note=f"It was halted: {cell.status_reason}")
+    return dialog(
+        request, cell, ReasonForm(request.POST or None), title, act, note=f"It was halted: {cell.status_reason}"
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,9 +145,7 @@ def _cash(request: HttpRequest, cell: Cell, *, into: bool) -> HttpResponse:
 
     form = CashForm(request.POST or None, cell=cell, into=into)
     title = f"Deposit into {cell}" if into else f"Withdraw from {cell}"
-    return dialog(
-        request, cell, form, title, act, lambda one: effect_of_cash(cell, sign * one.cleaned_data["amount"])
-    )
+    return dialog(request, cell, form, title, act, lambda one: effect_of_cash(cell, sign * one.cleaned_data["amount"]))
 
 
 def _move_cash(request: HttpRequest, cell: Cell, form: Form, *, into: bool) -> None:

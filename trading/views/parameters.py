@@ -61,5 +61,3 @@ def roll_back(request: HttpRequest, cell_id: int, number: int) -> HttpResponse:
     except VolbalError as error:
         messages.error(request, str(error))
     return done(request, f"{reverse('cell', args=[cell.pk])}?tab=parameters")
-
-

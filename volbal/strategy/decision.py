@@ -43,7 +43,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionColumns:
-    """Hold decisions of many cells, one element a cell; actions and reasons as positions in ACTIONS and REASONS."""
+    """Hold decisions, one element a cell; actions and reasons are positions in ACTIONS and REASONS."""
 
     prices: FloatArray
     cells: FloatArray
@@ -155,8 +155,8 @@ def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: O
     traded = action in (Action.BUY, Action.SELL)
     after = _stock_share(_after_fill(cell, price, quantity, parameters), price) if traded else share
     bare = Decision(
-        action, reason, int(outcome[2]), float(outcome[3]) + 0.0, quantity, price, anchor, value, share, after,
-        None if anchor is None else price / anchor - 1.0, bound_low, bound_high, "",
+        action, reason, int(outcome[2]), float(outcome[3]) + 0.0, quantity, price, anchor, value, share,
+        after, None if anchor is None else price / anchor - 1.0, bound_low, bound_high, "",
     )  # fmt: skip
     return replace(bare, sentence=sentence(bare, cell, parameters))
 

@@ -67,7 +67,7 @@ class StrategyParameters:
             )
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some parameters changed; a ratio that is its sizing's default follows the sizing."""
+        """Return a copy with changes; a ratio that is its sizing's default follows the sizing."""
         values = self.to_dict()
         if "sizing" in changes and self.rebalance_ratio == DEFAULT_RATIOS[self.sizing]:
             values["rebalance_ratio"] = None
@@ -79,7 +79,7 @@ class StrategyParameters:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from names and values; names that are missing take their defaults, unknown ones are refused."""
+        """Build from names and values; missing ones take their defaults, unknown ones are refused."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(str(name) for name in values if name not in known)
         if unknown:

@@ -15,7 +15,7 @@ PRICE_GRID = 1_000_000  # prices live on a grid of 1e-6 (strategy 7)
 
 @dataclass(frozen=True, slots=True)
 class NextTrigger:
-    """Hold a price and what would be ordered there: `quantity` > 0 in shares, `reason` as the rule gives it."""
+    """Hold a price and what would be ordered there: `quantity` > 0 in shares, `reason` the rule's."""
 
     price: float
     quantity: float

@@ -230,9 +230,7 @@ def action_badge(action: str) -> SafeString:
 
 
 @register.inclusion_tag("components/gauge.html")
-def gauge(
-    share: float | None, low: Number, high: Number, live: str = "", large: bool = False
-) -> dict[str, Any]:
+def gauge(share: float | None, low: Number, high: Number, live: str = "", large: bool = False) -> dict[str, Any]:
     """Draw the stock share in its guardrail band. All three are fractions of the value."""
     low_percent, high_percent = float(low) * 100, float(high) * 100
     at = None if share is None else min(max(share, 0.0), 1.0) * 100
