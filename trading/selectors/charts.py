@@ -14,7 +14,7 @@ from trading.selectors.times import exchange_zone
 
 MOST_POINTS = 4000
 
-Column = list[float | None]
+Column = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)

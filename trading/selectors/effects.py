@@ -32,8 +32,9 @@ def effect_of_cash(cell: Cell, amount: Decimal) -> tuple[Effect, ...]:
 
 def effect_of_anchor(cell: Cell, anchor: Decimal) -> tuple[Effect, ...]:
     """Return what another anchor would change; what was filled toward the old one no longer counts."""
-    moved = {"anchor": float(anchor), "bought_since_anchor": 0.0, "sold_since_anchor": 0.0}
-    return _effects(cell, lambda state: replace(state, **moved))
+    return _effects(
+        cell, lambda state: replace(state, anchor=float(anchor), bought_since_anchor=0.0, sold_since_anchor=0.0)
+    )
 
 
 def effect_of_parameters(cell: Cell, proposed: StrategyParameters) -> tuple[Effect, ...]:
