@@ -102,5 +102,5 @@ def refuse_later_features(parameters: StrategyParameters) -> None:
         value = getattr(parameters, name)
         if value is not None:
             raise CellError(
-                name, value, "none in a backtest or sweep, which do not simulate stops and slices"
+                name, value, "none: a backtest or sweep does not simulate stops and slices"
             )
