@@ -10,7 +10,12 @@ FIRST_DAY = date(2024, 1, 1)
 EPOCH = date(1970, 1, 1).toordinal()
 # No costs and whole shares: numbers that a person can check.
 PLAIN = StrategyParameters(
-    commission_rate=0.0, quantity_step=1.0, min_notional=0.0, trigger_up=0.1, trigger_down=0.1, rebalance_ratio=1.0
+    commission_rate=0.0,
+    quantity_step=1.0,
+    min_notional=0.0,
+    trigger_up=0.1,
+    trigger_down=0.1,
+    rebalance_ratio=1.0,
 )
 
 

@@ -144,7 +144,10 @@ def test_reinvestment_goes_before_the_evaluation_at_that_close():
 def test_orders_are_counted_on_the_day_of_their_decision():
     parameters = PLAIN.replace(max_orders_per_day=1)
     result = simulate(intraday([[100, 90, 80], [80, 70]]), parameters)
-    assert [(trade.bar, trade.side) for trade in result.trades] == [(1, "BUY"), (3, "BUY"), ]
+    assert [(trade.bar, trade.side) for trade in result.trades] == [
+        (1, "BUY"),
+        (3, "BUY"),
+    ]
     assert result.skips == {"daily_order_cap": 2}
 
 
@@ -158,7 +161,11 @@ def test_a_buy_that_slips_beyond_the_cash_is_cut():
 
 def test_a_buy_cut_to_nothing_is_no_fill_but_counts():
     parameters = PLAIN.replace(
-        max_orders_per_day=1, max_stock=1.0, max_trade_fraction=1.0, rebalance_ratio=50.0, auto_rebalance=False
+        max_orders_per_day=1,
+        max_stock=1.0,
+        max_trade_fraction=1.0,
+        rebalance_ratio=50.0,
+        auto_rebalance=False,
     )
     bars = intraday([[100, 90, 80]])
     result = simulate(bars, parameters, shares=0.0, cash=90.5, anchor=100.0, slippage_bps=100.0)
@@ -201,7 +208,15 @@ def test_a_cell_without_anchor_holds():
 
 def test_a_cell_without_value_measures_nothing():
     result = run([100, 50, 200], shares=0.0, cash=0.0, anchor=100.0)
-    wanted = {"total_return", "annual_return", "sharpe", "max_drawdown", "turnover", "stock_return", "win_rate"}
+    wanted = {
+        "total_return",
+        "annual_return",
+        "sharpe",
+        "max_drawdown",
+        "turnover",
+        "stock_return",
+        "win_rate",
+    }
     assert {name for name in wanted if result.measures[name] is not None} == set()
     assert result.measures["time_in_guardrails"] == 0.0
     assert {REASONS[code] for code in result.columns.reason} == {"inside_band"}
