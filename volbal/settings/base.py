@@ -127,13 +127,15 @@ CACHES: dict[str, dict[str, Any]] = {
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
+# A socket waits for its next message five seconds at a time; the client must not give up at the same moment.
+_CHANNEL_HOST = {"address": REDIS_URL, "socket_timeout": 30}
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [_CHANNEL_HOST]}}
     if REDIS_URL
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }
 
-# Celery: a message only says that there is work; the work itself is a row. Each task names its own queue.
+# Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.05}
@@ -142,6 +144,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
+# Queues of their own, so that research never delays trading; the first pattern that fits counts.
+CELERY_TASK_ROUTES = {
+    "trading.tasks.send_*": {"queue": "orders"},
+    "trading.tasks.*": {"queue": "ticks"},
+    "optimization.tasks.*": {"queue": "research"},
+    "reporting.tasks.*": {"queue": "reports"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
