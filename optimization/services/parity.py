@@ -62,6 +62,7 @@ class ParityCase:
     splits: tuple[Split, ...] = ()
     cash: Decimal = Decimal(100_000)
     stock_fraction: float = 0.5
+    reinvest: bool = False
     exchange: str = "XNYS"
 
 
@@ -74,6 +75,7 @@ def parity_run(case: ParityCase, *, progress: Callable[[int, int], None] | None 
         splits=case.splits,
         cash=float(case.cash),
         stock_fraction=case.stock_fraction,
+        reinvest=case.reinvest,
     )
     tenant = _create_tenant(case.bars.symbol)
     with tenant_scope(tenant.pk):
@@ -122,7 +124,7 @@ def _create_run(tenant: Tenant, case: ParityCase) -> ReplayRun:
         account=account,
         name="Parity",
         series=[series],
-        cells=[CellPlan(instrument.symbol, case.cash, case.stock_fraction, own)],
+        cells=[CellPlan(instrument.symbol, case.cash, case.stock_fraction, own, case.reinvest)],
         trading_hours=hours.EXTENDED if case.parameters.allow_after_hours else hours.REGULAR,
         origin=ORIGIN,
     )

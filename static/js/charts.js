@@ -34,6 +34,11 @@ const look = () => ({
   timeScale: { borderColor: colour("line") },
 });
 
+const bandLook = (band) => ({
+  color: band.filled ? colour(band.colour, 0.14) : "transparent",
+  edge: band.edged ? colour(band.colour) : "transparent",
+});
+
 class Chart {
   constructor(node) {
     this.node = node;
@@ -95,7 +100,6 @@ class Chart {
         lastValueVisible: Boolean(line.labelled),
         title: line.labelled ? line.label : "",
         crosshairMarkerVisible: Boolean(line.labelled),
-        ...(line.scaled === false ? { autoscaleInfoProvider: () => null } : {}),
       });
       this.lines.set(line.name, { series, line });
     }
@@ -105,7 +109,10 @@ class Chart {
   band(band, spec, first) {
     if (!this.bands.has(band.name)) {
       const series = this.chart.addCustomSeries(new BandSeries(), {
-        color: colour(band.colour, 0.14), priceLineVisible: false, lastValueVisible: false,
+        ...bandLook(band),
+        priceLineVisible: false,
+        lastValueVisible: false,
+        ...(band.scaled === false ? { autoscaleInfoProvider: () => null } : {}),
       });
       this.bands.set(band.name, { series, band });
     }
@@ -142,7 +149,7 @@ class Chart {
   recolour() {
     this.chart.applyOptions(look());
     this.lines.forEach(({ series, line }) => series.applyOptions({ color: colour(line.colour) }));
-    this.bands.forEach(({ series, band }) => series.applyOptions({ color: colour(band.colour, 0.14) }));
+    this.bands.forEach(({ series, band }) => series.applyOptions(bandLook(band)));
     if (this.markers) this.drawMarks({ lines: [...this.lines.values()].map(({ line }) => line) });
   }
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from portfolios.models import Cell
 from trading.models import BarSeries, Evaluation, Fill, ReplayRun
-from trading.selectors.cells import quote_source
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
 
@@ -20,7 +19,7 @@ Column = list[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a token's name as colour; `scaled` False keeps it from stretching the scale."""
+    """One line: a token's name as colour; `labelled` lines show their newest value, the others only draw."""
 
     name: str
     label: str
@@ -29,18 +28,20 @@ class Line:
     width: int = 1
     style: str = "solid"
     step: bool = False
-    scaled: bool = True
     labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A filled band between two columns."""
+    """A band between two columns: `filled`, dotted at its edges, or both; `scaled` as for a line."""
 
     name: str
     colour: str
     upper: Column
     lower: Column
+    filled: bool = True
+    edged: bool = False
+    scaled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,20 @@ def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
     points = price_points(cell, after)
     upper = [point.sell_trigger for point in points]
     lower = [point.buy_trigger for point in points]
+    high, low = [point.guardrail_high for point in points], [point.guardrail_low for point in points]
     return ChartSpecification(
         zone=exchange_zone(cell.instrument.exchange).key,
         daily=_is_daily(cell),
         format="price",
         time=[_second(point.as_of) for point in points],
         lines=(
-            Line("guardrail_high", "guardrail", "muted", [p.guardrail_high for p in points], 1, "dotted", True, False),
-            Line("guardrail_low", "guardrail", "muted", [p.guardrail_low for p in points], 1, "dotted", True, False),
             Line("anchor", "anchor", "accent", [p.anchor for p in points], 1, "dashed", True),
             Line("price", "", "ink", [p.price for p in points], 2, labelled=True),
         ),
-        bands=(Band("triggers", "accent", upper, lower),),
+        bands=(
+            Band("guardrails", "muted", high, low, filled=False, edged=True, scaled=False),
+            Band("triggers", "accent", upper, lower),
+        ),
         marks=_marks(cell, points),
         marked="price",
     )
@@ -177,10 +180,7 @@ def drawdown(points: Sequence[DayPoint]) -> float | None:
 
 def _is_daily(cell: Cell) -> bool:
     """Return whether a cell's prices are a session apart: a replay of daily bars."""
-    source = quote_source(cell.portfolio)
-    if not source.startswith("replay:"):
-        return False
-    run = ReplayRun.objects.filter(pk=source.partition(":")[2]).first()
+    run: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     return run is not None and run.series.filter(resolution=BarSeries.Resolution.DAILY).exists()
 
 

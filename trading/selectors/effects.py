@@ -63,15 +63,15 @@ def _compare(
         Effect("Cash", "money", before.cash, after.cash),
         Effect("Anchor", "price", before.anchor, after.anchor),
         Effect("Stock share", "percent", old_share, new_share),
-        _level("Next buy", old_buy, new_buy),
-        _level("Next sell", old_sell, new_sell),
+        _level("Next buy", "buy-price", old_buy, new_buy),
+        _level("Next sell", "sell-price", old_sell, new_sell),
     )
 
 
-def _level(label: str, before: Level | None, after: Level | None) -> Effect:
+def _level(label: str, form: str, before: Level | None, after: Level | None) -> Effect:
     return Effect(
         label,
-        "price",
+        form,
         None if before is None else before.price,
         None if after is None else after.price,
         None if before is None else before.quantity,

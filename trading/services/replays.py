@@ -33,6 +33,7 @@ class CellPlan:
     amount: Decimal
     stock_fraction: float
     parameters: dict[str, Any]
+    reinvest_dividends: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return what ReplayRun.cells keeps."""
@@ -41,12 +42,19 @@ class CellPlan:
             "amount": str(self.amount),
             "stock_fraction": self.stock_fraction,
             "parameters": self.parameters,
+            "reinvest_dividends": self.reinvest_dividends,
         }
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> CellPlan:
         """Build from what ReplayRun.cells keeps."""
-        return cls(kept["symbol"], Decimal(kept["amount"]), kept["stock_fraction"], kept["parameters"])
+        return cls(
+            kept["symbol"],
+            Decimal(kept["amount"]),
+            kept["stock_fraction"],
+            kept["parameters"],
+            kept["reinvest_dividends"],
+        )
 
 
 def replay_create(
@@ -220,6 +228,7 @@ def _open_cell(run: ReplayRun, plan: CellPlan, close: float, moment: dt.datetime
         shares=opening.shares,
         anchor=numbers.price(close),
         parameters=plan.parameters,
+        reinvest_dividends=plan.reinvest_dividends,
     )
     cell_start(cell=cell, origin=origin)
     return cell

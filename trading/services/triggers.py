@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from decimal import Decimal
 
 from portfolios.models import Cell
 from trading.models import CorporateAction, DailyMark
 from volbal.strategy import Dividend, Split, StrategyParameters, adapt
 from volbal.strategy.bars import day_number
+
+Mark = tuple[dt.date, Decimal]
 
 
 def triggers_in_force(
@@ -21,10 +24,11 @@ def triggers_in_force(
     adapting = {cell.pk: cell for cell, one in zip(cells, parameters, strict=True) if one.adaptive_multiple > 0.0}
     if not adapting:
         return parameters
-    marks: dict[int, list[DailyMark]] = defaultdict(list)
-    for mark in DailyMark.objects.filter(cell_id__in=adapting).order_by("cell_id", "day"):
-        if mark.day < days[mark.cell_id]:
-            marks[mark.cell_id].append(mark)
+    marks: dict[int, list[Mark]] = defaultdict(list)
+    rows = DailyMark.objects.filter(cell_id__in=adapting).order_by("cell_id", "day")
+    for cell_id, day, close in rows.values_list("cell_id", "day", "close"):
+        if day < days[cell_id]:
+            marks[cell_id].append((day, close))
     actions: dict[int, list[CorporateAction]] = defaultdict(list)
     for action in CorporateAction.objects.filter(instrument__in={cell.instrument_id for cell in adapting.values()}):
         actions[action.instrument_id].append(action)
@@ -34,13 +38,11 @@ def triggers_in_force(
     ]
 
 
-def _adapted(
-    parameters: StrategyParameters, marks: list[DailyMark], actions: list[CorporateAction]
-) -> StrategyParameters:
+def _adapted(parameters: StrategyParameters, marks: list[Mark], actions: list[CorporateAction]) -> StrategyParameters:
     return adapt(
         parameters,
-        days=[day_number(mark.day) for mark in marks],
-        closes=[float(mark.close) for mark in marks],
+        days=[day_number(day) for day, _ in marks],
+        closes=[float(close) for _, close in marks],
         dividends=[Dividend(one.ex_date, float(one.amount)) for one in actions if one.amount is not None],
         splits=[Split(one.ex_date, float(one.ratio)) for one in actions if one.ratio is not None],
     )

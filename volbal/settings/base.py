@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "volbal.common.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
+    "volbal.common.middleware.ConsolePolicyMiddleware",
     "volbal.common.middleware.RequestIdMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -160,7 +161,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# The console's scripts and styles need more than the rest and get it by path (volbal.common.admin).
+# The console's scripts and styles need more than the rest and get it by path (CONSOLE_SECURITY_POLICY).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -174,6 +175,36 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
+
+CONSOLE_PATH = "/admin/"
+# Unfold writes its colours and Alpine's expressions into the page; Alpine evaluates them.
+CONSOLE_SECURITY_POLICY = {
+    "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "volbal console",
+    "SITE_HEADER": "volbal",
+    "SITE_SUBHEADER": "Operator's console",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "balance",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "volbal.common.admin.environment_badge",
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "base": {
+            "50": "#fbfbfa", "100": "#f3f3f1", "200": "#e4e4e1", "300": "#cfd3d6", "400": "#9aa4ae", "500": "#5d656d",
+            "600": "#474e55", "700": "#2a3036", "800": "#20262b", "900": "#171b1f", "950": "#0f1214",
+        },
+        "primary": {
+            "50": "#eef3ff", "100": "#dbe6ff", "200": "#bed1ff", "300": "#9dbbff", "400": "#7aa2ff", "500": "#4b7cf0",
+            "600": "#2457d6", "700": "#1d47b0", "800": "#193a8c", "900": "#152f70", "950": "#0d1e49",
+        },
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}  # fmt: skip
 
 LOGGING: dict[str, Any] = {
     "version": 1,
