@@ -142,13 +142,20 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     search_fields = ("name",)
     create_form = PortfolioForm
     operations = (
-        Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
-        Operation("resume", "Resume", PortfolioResumeForm),
+        Operation(
+            "halt",
+            "Halt",
+            PortfolioHaltForm,
+            harm="Nothing in these portfolios trades until they are resumed.",
+            possible=lambda portfolio: not portfolio.is_archived,
+        ),
+        Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
         Operation(
             "archive",
             "Archive",
             PortfolioArchiveForm,
             harm="These portfolios and all their cells never trade again; their books stay to be read.",
+            possible=lambda portfolio: not portfolio.is_archived,
         ),
     )
 

@@ -308,6 +308,26 @@ def test_new_rows_are_made_by_services(world: World, model: Any, data: dict[str,
         assert Event.objects.count() > events
 
 
+@pytest.mark.parametrize(
+    "status,offered",
+    [
+        ("stopped", {"start", "halt", "archive"}),
+        ("active", {"pause", "halt"}),
+        ("paused", {"start", "resume", "halt", "archive"}),
+        ("halted", {"resume", "archive"}),
+        ("archived", set()),
+    ],
+)
+def test_a_cells_page_offers_only_what_its_status_allows(world: World, status: str, offered: set[str]) -> None:
+    with every_tenant():
+        Cell.objects.filter(pk=world.cell.pk).update(status=status)
+    page = world.client("operator").get(_address(Cell, "change", world.cell.pk)).content.decode()
+    verbs = {"start", "pause", "resume", "halt", "archive"}
+    assert {verb for verb in verbs if f"/operation/{verb}/" in page} == offered
+    assert ("/operation/deposit/" in page) == (status != "archived")
+    assert "/operation/" not in world.client("auditor").get(_address(Cell, "change", world.cell.pk)).content.decode()
+
+
 def test_choices_end_at_the_tenants_one_acts_in(world: World) -> None:
     response = world.client("operator").post(_address(Portfolio, "add"), PAPER | {"account": world.south.account.pk})
     assert response.status_code == 200
