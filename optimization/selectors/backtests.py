@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,7 +11,7 @@ from django.db.models import QuerySet
 from optimization.figures import UNSIGNED
 from optimization.models import Backtest
 from optimization.services.results import read_frame
-from volbal.strategy import MEASURES, PARAMETER_SPECIFICATIONS, ParameterSpecification
+from volbal.strategy import MEASURES, PARAMETER_SPECIFICATIONS
 
 TRADES_ON_A_PAGE = 50
 # What a reader looks at first: what it made, against what, and at what risk.
@@ -78,10 +79,10 @@ def backtest_view(row: Backtest) -> BacktestView:
         figures=figures,
         skips=tuple(sorted(row.skips.items())),
         parameters=tuple(
-            Setting(one.name, row.parameters.get(one.name), one.unit, one.description)
+            Setting(one.name, _exact(row.parameters.get(one.name)), one.unit, one.description)
             for one in PARAMETER_SPECIFICATIONS
         ),
-        options=tuple(Setting(name, value, "", "") for name, value in row.options.items()),
+        options=tuple(Setting(name, _exact(value), "", "") for name, value in row.options.items()),
     )
 
 
@@ -113,9 +114,9 @@ def trade_page(row: Backtest, start: int) -> TradePage:
     )
 
 
-def parameter_specifications() -> dict[str, ParameterSpecification]:
-    """Return what each parameter is, by name."""
-    return {one.name: one for one in PARAMETER_SPECIFICATIONS}
+def _exact(value: Any) -> Any:
+    """Return a float as the decimal that was typed, which pages show without an exponent or trailing zeros."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _form(name: str, unit: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 
-from optimization.selectors.backtests import parameter_specifications
 from trading.models import BarSeries
 from volbal.strategy import RunOptions, StrategyParameters
 
@@ -20,6 +19,11 @@ LABELS = {
     "withholding_rate": "Tax withheld from dividends, %",
 }
 DEFAULTS, OPTIONS = StrategyParameters(), RunOptions()
+
+
+def _shown(value: float) -> str:
+    """Return a number as a person would type it: `100000`, `1.6667`."""
+    return f"{value:.10g}"
 
 
 class SeriesChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # the stubs' generic does not exist at run time
@@ -37,31 +41,30 @@ class SeriesChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # the stu
 class BacktestForm(forms.Form):
     """Instrument, dates, costs and the parameters that matter most; the rest keeps its default."""
 
-    series = SeriesChoice(BarSeries.objects.none(), label="Bars")
+    series = SeriesChoice(BarSeries.objects.none(), label="Bars", empty_label="Choose…")
     name = forms.CharField(max_length=120, required=False, help_text="Empty: named for the bars.")
     start = forms.DateField(required=False, label="First day", widget=forms.DateInput({"type": "date"}))
     end = forms.DateField(required=False, label="Last day", widget=forms.DateInput({"type": "date"}))
-    cash = forms.FloatField(label="Cash at the start", initial=OPTIONS.cash)
-    stock_percent = forms.FloatField(label="Of it in stock at first, %", initial=OPTIONS.stock_fraction * 100)
+    cash = forms.FloatField(label="Cash at the start", initial=_shown(OPTIONS.cash))
+    stock_percent = forms.FloatField(label="Of it in stock at first, %", initial=_shown(OPTIONS.stock_fraction * 100))
     fill = forms.ChoiceField(
         label="A decision at a close fills", choices=[("close", "at that close"), ("next_open", "at the next open")]
     )
-    slippage_bps = forms.FloatField(label="Slippage, hundredths of a percent", initial=OPTIONS.slippage_bps)
-    rebalance_ratio = forms.FloatField(label="Rebalance ratio", initial=DEFAULTS.rebalance_ratio)
-    commission_percent = forms.FloatField(label="Commission, % of the notional", initial=DEFAULTS.commission_rate * 100)
+    slippage_bps = forms.FloatField(
+        label="Slippage, bps", initial=_shown(OPTIONS.slippage_bps), help_text="Hundredths of a percent of the price."
+    )
+    rebalance_ratio = forms.FloatField(label="Rebalance ratio", initial=_shown(DEFAULTS.rebalance_ratio))
+    commission_percent = forms.FloatField(
+        label="Commission, % of the notional", initial=_shown(DEFAULTS.commission_rate * 100)
+    )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         series = self.fields["series"]
         if isinstance(series, SeriesChoice):
             series.queryset = BarSeries.objects.select_related("instrument").order_by("instrument__symbol", "-version")
-        specifications = parameter_specifications()
         for name in PERCENTS:
-            self.fields[name] = forms.FloatField(
-                label=LABELS[name],
-                initial=round(getattr(DEFAULTS, name) * 100, 6),
-                help_text=specifications[name].description,
-            )
+            self.fields[name] = forms.FloatField(label=LABELS[name], initial=_shown(getattr(DEFAULTS, name) * 100))
 
     def asked(self) -> dict[str, Any]:
         """Return series, name, parameters and options as `backtest_create` takes them."""
