@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -141,7 +142,7 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     list_select_related = ("tenant", "account")
     search_fields = ("name",)
     create_form = PortfolioForm
-    operations = (
+    operations: ClassVar[Sequence[Operation]] = (
         Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
         Operation("resume", "Resume", PortfolioResumeForm),
         Operation(
