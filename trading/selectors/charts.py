@@ -11,6 +11,7 @@ from portfolios.models import Cell
 from trading.models import BarSeries, Evaluation, Fill, ReplayRun
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
+from volbal.common.templatetags.figures import bound
 
 MOST_POINTS = 4000
 
@@ -150,7 +151,7 @@ def _guardrails(cell: Cell, now: PricePoint) -> tuple[PriceLevel, ...]:
     rule = cell.parameters
     bounds = () if rule is None else ((now.guardrail_low, rule.min_stock), (now.guardrail_high, rule.max_stock))
     return tuple(
-        PriceLevel(price, f"{share * 100:.4g} % stock", "warn") for price, share in bounds if price is not None
+        PriceLevel(price, f"{bound(share)} stock", "warn") for price, share in bounds if price is not None
     )
 
 
