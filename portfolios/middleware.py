@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from portfolios.models import Membership
 from volbal.common.tenancy import every_tenant, tenant_scope, tenants_scope
 
-CONSOLE_PATH = "/admin/"
 SESSION_KEY = "tenant_id"
 
 
@@ -35,7 +35,7 @@ class TenantMiddleware:
             return self.get_response(request)
 
     def _scope(self, request: HttpRequest) -> AbstractContextManager[None]:
-        if request.path.startswith(CONSOLE_PATH):
+        if request.path.startswith(settings.CONSOLE_PATH):
             return self._console_scope(request)
         request.membership = membership_of(request)  # type: ignore[attr-defined]  # what pages act under
         membership = request.membership  # type: ignore[attr-defined]

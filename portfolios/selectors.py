@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, Model, Q, QuerySet, Sum
+from django.db.models import DecimalField, Max, Model, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from portfolios.models import BrokerAccount, Cell, Portfolio
+from portfolios.models import BrokerAccount, Cell, LedgerEntry, Portfolio
 from portfolios.services.events import subject_of
 from portfolios.services.parameters import stored_rule
+from volbal.common.clock import now
 from volbal.common.errors import Refused
 from volbal.common.numbers import CENT, MICRO, ZERO, to_float
 from volbal.strategy import CellState, StrategyParameters
@@ -76,6 +77,14 @@ def rule_parameters(cell: Cell) -> StrategyParameters:
         commission_min=to_float(account.commission_min),
         allow_after_hours=cell.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED,
     )
+
+
+def present_moment(portfolio: Portfolio) -> dt.datetime:
+    """Return the time that a person's entry is dated: now, or in a replay the time its history has reached."""
+    if portfolio.mode != Portfolio.Mode.REPLAY:
+        return now()
+    reached = LedgerEntry.objects.filter(cell__portfolio=portfolio).aggregate(last=Max("as_of"))["last"]
+    return now() if reached is None else reached
 
 
 def ledger_totals(*, cell: Cell) -> Totals:

@@ -15,10 +15,8 @@ from trading.services.replays import replay_step
 from trading.services.ticks import TickOutcome
 from volbal.common.tenancy import every_tenant, tenant_scope
 
-TICKS, ORDERS = "ticks", "orders"
 
-
-@shared_task(queue=TICKS)
+@shared_task
 def dispatch_due() -> None:
     """Once a second: wake every replay that is behind its pace and every portfolio whose interval has passed."""
     with every_tenant():
@@ -29,7 +27,7 @@ def dispatch_due() -> None:
         tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
 
 
-@shared_task(queue=TICKS)
+@shared_task
 def advance_replay(tenant_id: int, run_id: int) -> None:
     """Take the next step of a replay if it is due, and wake what follows: its orders, or the step after."""
     with tenant_scope(tenant_id):
@@ -48,7 +46,7 @@ def replay_follow_up(tenant_id: int, run: ReplayRun, outcome: TickOutcome) -> No
         advance_replay.delay(tenant_id, run.pk)
 
 
-@shared_task(queue=TICKS)
+@shared_task
 def tick_portfolio(tenant_id: int, portfolio_id: int) -> None:
     """Look at a portfolio that lives in the present, now."""
     with tenant_scope(tenant_id):
@@ -60,7 +58,7 @@ def tick_portfolio(tenant_id: int, portfolio_id: int) -> None:
             send_orders.delay(tenant_id, outcome.account_id)
 
 
-@shared_task(queue=ORDERS)
+@shared_task
 def send_waiting() -> None:
     """Every few seconds: find accounts with orders that have not ended, a forgotten intent included."""
     with every_tenant():
@@ -69,7 +67,7 @@ def send_waiting() -> None:
         send_orders.delay(account.tenant_id, account.pk)
 
 
-@shared_task(queue=ORDERS)
+@shared_task
 def send_orders(tenant_id: int, account_id: int) -> None:
     """Send an account's intents, book its fills, tell those who watch, and let its replays go on."""
     with tenant_scope(tenant_id):

@@ -65,7 +65,7 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_request(arguments: dict[str, Any]) -> Request:
     """Read every file and value named. Raises VolbalError or StrategyError before anything is written."""
-    given = _parameters(arguments)
+    given = read_parameters(arguments)
     parameters = StrategyParameters.from_dict(given)
     options = {name: arguments[name] for name in RUN_OPTIONS if arguments[name] is not None}
     bars = read_bars(arguments["bars"], symbol=arguments["symbol"], exchange=arguments["exchange"])
@@ -78,7 +78,8 @@ def read_request(arguments: dict[str, Any]) -> Request:
     return Request(bars, parameters, options, described)
 
 
-def _parameters(arguments: dict[str, Any]) -> dict[str, Any]:
+def read_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters given by --params and --set, the latter winning. Raises InputRefused."""
     from_json = {} if arguments["params"] is None else values.json_object(arguments["params"], "--params")
     return {**from_json, **dict(values.setting(text) for text in arguments["assignments"])}
 

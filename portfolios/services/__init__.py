@@ -20,7 +20,14 @@ from portfolios.services.parameters import (
 from portfolios.services.portfolios import portfolio_archive, portfolio_create, portfolio_halt, portfolio_resume
 from portfolios.services.presets import PRESETS, Preset
 from portfolios.services.reversals import entry_reverse
-from portfolios.services.tenants import member_add, member_change_role, member_remove, tenant_create, user_create
+from portfolios.services.tenants import (
+    member_add,
+    member_change_role,
+    member_remove,
+    tenant_create,
+    user_create,
+    user_set_password,
+)
 from portfolios.services.transfers import cash_transfer
 
 __all__ = [
@@ -65,4 +72,5 @@ __all__ = [
     "portfolio_resume",
     "tenant_create",
     "user_create",
+    "user_set_password",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
@@ -38,6 +39,19 @@ def user_create(*, email: str, origin: Origin, password: str | None = None, name
     with transaction.atomic():
         user = User.objects.create_user(address, password, name=name)
         event_record(kind="user.created", subject=subject_of(user), origin=origin, tenant_id=None)
+    return user
+
+
+def user_set_password(*, user: User, password: str, origin: Origin) -> User:
+    """Give a person a new password. Raises Refused naming each rule it breaks."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Refused(" ".join(error.messages), code="invalid") from error
+    with transaction.atomic():
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        event_record(kind="user.password_set", subject=subject_of(user), origin=origin, tenant_id=None)
     return user
 
 

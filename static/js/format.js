@@ -2,8 +2,8 @@
 const NOTHING = "—";
 const UNIT = "\u00a0%";
 
-const grouped = (value, places) =>
-  new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })
+const grouped = (value, places, roundingMode = "halfExpand") =>
+  new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places, roundingMode })
     .format(value).replace(/^-(0(\.0*)?)$/, "$1").replace("-", "−");
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 const signed = (value, places) => {
@@ -24,18 +24,24 @@ export const ageOf = (iso) => {
   return `${Math.floor(seconds / 86400).toLocaleString("en-US")}\u00a0days`;
 };
 
+const places = (value) => (Math.abs(value) >= 1 ? 2 : 4);
+
 const FORMATS = {
   money: (value) => grouped(value, 2),
-  price: (value) => grouped(value, Math.abs(value) >= 1 ? 2 : 4),
+  price: (value) => grouped(value, places(value)),
+  "buy-price": (value) => grouped(value, places(value), "floor"),
+  "sell-price": (value) => grouped(value, places(value), "ceil"),
   shares: (value) => trimmed(grouped(value, 6)),
   quantity: (value) => trimmed(grouped(value, 3)),
   percent: (value) => grouped(value * 100, 1) + UNIT,
   "signed-percent": (value) => signed(value * 100, 2) + UNIT,
+  count: (value) => grouped(value, 0),
   "signed-money": (value) => signed(value, 2),
 };
 
 export const format = (value, form) => {
   if (value === null || value === undefined || value === "") return NOTHING;
+  if (form === "words") return value[0].toUpperCase() + value.slice(1).replaceAll("_", " ");
   return form in FORMATS ? FORMATS[form](Number(value)) : String(value);
 };
 

@@ -1,6 +1,8 @@
 /* Keeps figures moving: one socket for each portfolio on the page, a poll while it is away, rest in the background. */
 import { show } from "./values.js";
 
+const KINDS = new Set(["tick", "orders"]);
+const FORBIDDEN = 4403;
 const POLL_MS = 5000;
 const LONGEST_WAIT_MS = 30000;
 const ANNOUNCE_MS = 10000;
@@ -22,20 +24,24 @@ class Portfolio {
     socket.addEventListener("open", () => {
       this.failures = 0;
       this.stopPolling();
-      this.poll();
+      this.poll(); // what was missed while it was away
       this.set("connected");
     });
     socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
-    socket.addEventListener("close", () => {
-      if (this.socket === socket) this.lost();
+    socket.addEventListener("close", (event) => {
+      if (this.socket === socket) this.lost(event.code);
     });
   }
 
-  lost() {
+  lost(code) {
     this.socket = null;
     this.failures += 1;
-    this.set("polling");
     this.startPolling();
+    if (code === FORBIDDEN) {
+      this.set("refused");
+      return;
+    }
+    this.set("polling");
     const wait = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** (this.failures - 1));
     this.retry = setTimeout(() => this.open(), wait * (0.5 + Math.random() / 2));
   }
@@ -68,13 +74,14 @@ class Portfolio {
   }
 
   take(message) {
-    if (message.kind !== "tick" || (message.as_of || "") < this.asOf) return;
+    if (!KINDS.has(message.kind) || (message.as_of || "") < this.asOf) return;
     this.asOf = message.as_of || "";
     show(message);
     const detail = { detail: message };
     document.body.dispatchEvent(new CustomEvent("volbal:tick", detail));
+    soon();
+    later();
     if (message.fills && message.fills.length) {
-      document.body.dispatchEvent(new CustomEvent("volbal:fill", detail));
       announce(message.fills);
     }
   }
@@ -84,6 +91,22 @@ class Portfolio {
     this.onState();
   }
 }
+
+/* Parts that the server draws follow behind: at once, then no oftener than this, and never missing the last. */
+const paced = (name, wait) => {
+  let due = 0;
+  let timer = 0;
+  return () => {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      due = Date.now() + wait;
+      document.body.dispatchEvent(new CustomEvent(name));
+    }, Math.max(0, due - Date.now()));
+  };
+};
+const soon = paced("volbal:soon", 1000);
+const later = paced("volbal:later", 3000);
 
 /* Spoken to a screen reader: fills only, and no oftener than it can bear. */
 let announcedAt = 0;
@@ -100,6 +123,7 @@ const WORDS = {
   connecting: "connecting…",
   connected: "connected",
   polling: "reconnecting, polling every 5 s",
+  refused: "polling every 5 s",
   resting: "resting in the background",
 };
 
@@ -108,7 +132,7 @@ const start = () => {
   const label = document.querySelector("[data-connection]");
   if (!ids.length || !label) return;
   const portfolios = ids.map((id) => new Portfolio(id, () => {
-    const order = ["polling", "connecting", "resting", "connected"];
+    const order = ["polling", "refused", "connecting", "resting", "connected"];
     const worst = order.find((state) => portfolios.some((one) => one.state === state));
     label.dataset.state = worst;
     label.textContent = WORDS[worst];

@@ -57,8 +57,11 @@ const WRITERS = {
   },
   age: (node, value) => { node.dataset.since = value; node.textContent = ageOf(value); },
   progress: (node, value) => { node.value = Number(value); },
+  words: (node, value) => { node.textContent = format(value, "words"); },
   sentence: (node, value) => { if (value) node.textContent = value; },
-  show: (node, value) => { node.hidden = String(value) !== node.dataset.equals; },
+  show: (node, value) => {
+    node.hidden = "notEquals" in node.dataset ? String(value) === node.dataset.notEquals : String(value) !== node.dataset.equals;
+  },
 };
 
 const write = (node) => {
@@ -78,9 +81,9 @@ const flush = () => {
 };
 
 export const show = (message) => {
-  const { cells = [], fills, ...portfolio } = message;
+  const { cells = [], fills: _fills, ...portfolio } = message;
   flatten(`portfolio.${message.portfolio_id}`, portfolio);
-  for (const cell of cells) flatten(`cell.${cell.id}`, { ...cell, as_of: message.as_of });
+  for (const cell of cells) flatten(`cell.${cell.id}`, cell);
   if (!frame) frame = requestAnimationFrame(flush);
 };
 

@@ -47,7 +47,9 @@ def test_backtest_is_reproduced(path):
     }
     assert different == {}
     assert result.skips == expected["skips"]
-    assert (len(result.bars), result.first, result.last) == tuple(expected[k] for k in ("bars", "first", "last"))
+    assert (len(result.bars), result.first, result.last) == tuple(
+        expected[k] for k in ("bars", "first", "last")
+    )
     for name, value in expected["final"].items():
         assert close_to(getattr(result.final, name), value)
 

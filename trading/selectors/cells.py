@@ -11,11 +11,11 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rule_parameters
-from trading.feeds.registry import REPLAY
-from trading.marketdata.calendars import day_of
+from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark, Evaluation, Quote
 from trading.selectors.performance import NO_RETURNS, History, Returns, histories, returns
 from trading.selectors.times import exchange_zone
+from trading.services.live import quote_source
 from trading.services.marks import value_at
 from trading.services.triggers import triggers_in_force
 from volbal.common import clock, numbers
@@ -85,6 +85,11 @@ class CellView:
     version: int
 
     @property
+    def key(self) -> str:
+        """Return its id as live keys write it."""
+        return str(self.id)
+
+    @property
     def change(self) -> Decimal | None:
         """Return the price's move since the previous close, in currency."""
         return None if self.price is None or self.previous_close is None else self.price - self.previous_close
@@ -125,22 +130,15 @@ def cell_rows(portfolios: Iterable[Portfolio], *, archived: bool = False) -> Que
 def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     """Return cells as pages show them, those nearest to acting first, in a fixed number of queries."""
     cells = list(rows)
-    quotes, decisions, past = _quotes(cells), _decisions(cells), histories(cells)
+    quotes, decisions = _quotes(cells), _decisions(cells)
     days = {cell.pk: _day(cell, quotes) for cell in cells}
+    past = histories(cells, days)
     rules = triggers_in_force(cells, days, [rule_parameters(cell) for cell in cells])
     views = []
     for cell, rule in zip(cells, rules, strict=True):
         quote, day = quotes.get((quote_source(cell.portfolio), cell.instrument_id)), days[cell.pk]
         views.append(_view(cell, rule, quote, day, decisions.get(cell.pk), past.get(cell.pk)))
     return sorted(views, key=_order)
-
-
-def quote_source(portfolio: Portfolio) -> str:
-    """Return the name that a portfolio's quotes carry; an empty text where a replay has none yet."""
-    if portfolio.feed != REPLAY:
-        return str(portfolio.feed)
-    replay = getattr(portfolio, "replay", None)
-    return "" if replay is None else f"{REPLAY}:{replay.pk}"
 
 
 def present_quote(cell: Cell) -> Quote | None:
@@ -164,7 +162,7 @@ def present_moment(cell: Cell) -> dt.datetime:
 
 def present_day(cell: Cell) -> dt.date:
     """Return the exchange's day at a cell's present moment."""
-    return day_of(cell.instrument.exchange, present_moment(cell))
+    return exchange_calendar(cell.instrument.exchange).day_of(present_moment(cell))
 
 
 def _order(view: CellView) -> tuple[bool, bool, float, str]:
@@ -173,7 +171,8 @@ def _order(view: CellView) -> tuple[bool, bool, float, str]:
 
 def _quotes(cells: Sequence[Cell]) -> dict[tuple[str, int], Quote]:
     sources = {quote_source(cell.portfolio) for cell in cells}
-    rows = Quote.objects.filter(source__in=sources, instrument__in={cell.instrument_id for cell in cells})
+    held = {cell.instrument_id for cell in cells}
+    rows = Quote.objects.filter(source__in=sources, instrument__in=held, last__isnull=False)
     return {(quote.source, quote.instrument_id): quote for quote in rows}
 
 
@@ -181,13 +180,13 @@ def _decisions(cells: Sequence[Cell]) -> dict[int, LastDecision]:
     newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-as_of").values("pk")[:1]
     chosen = Cell.objects.filter(pk__in=[cell.pk for cell in cells]).values_list(Subquery(newest))
     rows = Evaluation.objects.filter(pk__in=chosen).values_list("cell_id", "action", "reason", "sentence", "as_of")
-    return {cell_id: LastDecision(*rest) for cell_id, *rest in rows}
+    return {cell_id: LastDecision(action, reason, sentence, as_of) for cell_id, action, reason, sentence, as_of in rows}
 
 
 def _day(cell: Cell, quotes: dict[tuple[str, int], Quote]) -> dt.date:
     quote = quotes.get((quote_source(cell.portfolio), cell.instrument_id))
     moment = quote.as_of if quote is not None else cell.opened_at or cell.created_at
-    return day_of(cell.instrument.exchange, moment)
+    return exchange_calendar(cell.instrument.exchange).day_of(moment)
 
 
 def _view(

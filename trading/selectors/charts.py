@@ -9,18 +9,17 @@ from typing import Any
 
 from portfolios.models import Cell
 from trading.models import BarSeries, Evaluation, Fill, ReplayRun
-from trading.selectors.cells import quote_source
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
 
 MOST_POINTS = 4000
 
-Column = list[float | None]
+Column = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a token's name as colour; `scaled` False keeps it from stretching the scale."""
+    """One line: a token's name as colour; `labelled` lines show their newest value, the others only draw."""
 
     name: str
     label: str
@@ -29,7 +28,6 @@ class Line:
     width: int = 1
     style: str = "solid"
     step: bool = False
-    scaled: bool = True
     labelled: bool = False
 
 
@@ -41,6 +39,15 @@ class Band:
     colour: str
     upper: Column
     lower: Column
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLevel:
+    """A price of now that is drawn across the whole chart, with what it means."""
+
+    price: float
+    label: str
+    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class ChartSpecification:
     time: list[int]
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()
+    levels: tuple[PriceLevel, ...] = ()
     marks: tuple[Mark, ...] = ()
     marked: str = ""
 
@@ -118,7 +126,7 @@ def _price_at(share: float, money: float, shares: float) -> float | None:
 
 
 def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
-    """Return price, anchor steps, trigger band, guardrail zone and fills of a cell, from the second `after` on."""
+    """Return price, anchor steps, trigger band, guardrails and fills of a cell, from the second `after` on."""
     points = price_points(cell, after)
     upper = [point.sell_trigger for point in points]
     lower = [point.buy_trigger for point in points]
@@ -128,14 +136,21 @@ def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
         format="price",
         time=[_second(point.as_of) for point in points],
         lines=(
-            Line("guardrail_high", "guardrail", "muted", [p.guardrail_high for p in points], 1, "dotted", True, False),
-            Line("guardrail_low", "guardrail", "muted", [p.guardrail_low for p in points], 1, "dotted", True, False),
             Line("anchor", "anchor", "accent", [p.anchor for p in points], 1, "dashed", True),
             Line("price", "", "ink", [p.price for p in points], 2, labelled=True),
         ),
         bands=(Band("triggers", "accent", upper, lower),),
+        levels=_guardrails(cell, points[-1]) if points else (),
         marks=_marks(cell, points),
         marked="price",
+    )
+
+
+def _guardrails(cell: Cell, now: PricePoint) -> tuple[PriceLevel, ...]:
+    rule = cell.parameters
+    bounds = () if rule is None else ((now.guardrail_low, rule.min_stock), (now.guardrail_high, rule.max_stock))
+    return tuple(
+        PriceLevel(price, f"{share * 100:.4g} % stock", "warn") for price, share in bounds if price is not None
     )
 
 
@@ -177,10 +192,7 @@ def drawdown(points: Sequence[DayPoint]) -> float | None:
 
 def _is_daily(cell: Cell) -> bool:
     """Return whether a cell's prices are a session apart: a replay of daily bars."""
-    source = quote_source(cell.portfolio)
-    if not source.startswith("replay:"):
-        return False
-    run = ReplayRun.objects.filter(pk=source.partition(":")[2]).first()
+    run: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     return run is not None and run.series.filter(resolution=BarSeries.Resolution.DAILY).exists()
 
 

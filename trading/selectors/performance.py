@@ -8,15 +8,16 @@ take splits, keep net dividends as cash, and round nothing.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, F, FloatField, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, F, FloatField, OuterRef, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce
 
 from portfolios.models import Cell, LedgerEntry
-from trading.models import DailyMark, Evaluation
+from trading.marketdata.calendars import exchange_calendar
+from trading.models import CorporateAction, DailyMark, Evaluation
 
 Kind = LedgerEntry.Kind
 FLOWS = (Kind.DEPOSIT, Kind.WITHDRAWAL, Kind.TRANSFER, Kind.ADJUSTMENT)
@@ -80,16 +81,19 @@ class Returns:
 NO_RETURNS = Returns(None, None, None)
 
 
-def histories(cells: Sequence[Cell]) -> dict[int, History]:
-    """Return the history of each cell that was opened, by its id, in three queries. Cells carry their parameters."""
+def histories(cells: Sequence[Cell], days: Mapping[int, dt.date]) -> dict[int, History]:
+    """Return the history of each opened cell until its exchange's day in `days`, by its id, in three queries.
+
+    Cells carry their instrument and parameters.
+    """
     opened = [cell for cell in cells if cell.opening_price and cell.opening_value > 0]
     openings = {
         entry.cell_id: entry
         for entry in LedgerEntry.objects.filter(cell__in=opened, kind=Kind.OPENING).only("cell_id", "cash", "shares")
     }
-    flows, special = _flows(opened), _special_marks(opened)
+    flows, actions = _flows(opened), _actions(opened)
     return {
-        cell.pk: _history(cell, openings[cell.pk], flows[cell.pk], special[cell.pk])
+        cell.pk: _history(cell, openings[cell.pk], flows[cell.pk], actions[cell.instrument_id], days[cell.pk])
         for cell in opened
         if cell.pk in openings
     }
@@ -137,13 +141,14 @@ def daily_points(cell: Cell) -> list[DayPoint]:
     opening = LedgerEntry.objects.filter(cell=cell, kind=Kind.OPENING).first()
     if opening is None or not cell.opening_price or cell.opening_value <= 0:
         return []
-    flows = _flows([cell])[cell.pk]
+    flows, actions = _flows([cell])[cell.pk], deque(_after_opening(cell, _actions([cell])[cell.instrument_id]))
     start = float(cell.opening_value)
     stock, mix = _openings(cell, opening)
     points = []
     for mark in DailyMark.objects.filter(cell=cell).order_by("day"):
-        net = float(mark.dividend) * _kept(cell)
-        stock, mix = stock.after(float(mark.ratio), net), mix.after(float(mark.ratio), net)
+        while actions and actions[0].ex_date <= mark.day:
+            action = actions.popleft()
+            stock, mix = (_taken(holding, action, _kept(cell)) for holding in (stock, mix))
         past = tuple(flow for flow in flows if flow.as_of.date() <= mark.day)
         close, value = float(mark.close), float(mark.value)
         grown = 1.0 + _linked(start, past, value)
@@ -151,12 +156,26 @@ def daily_points(cell: Cell) -> list[DayPoint]:
     return points
 
 
-def _history(cell: Cell, opening: LedgerEntry, flows: list[Flow], special: list[DailyMark]) -> History:
+def _history(
+    cell: Cell, opening: LedgerEntry, flows: list[Flow], actions: list[CorporateAction], day: dt.date
+) -> History:
     stock, mix = _openings(cell, opening)
-    for mark in special:
-        net = float(mark.dividend) * _kept(cell)
-        stock, mix = stock.after(float(mark.ratio), net), mix.after(float(mark.ratio), net)
+    for action in _after_opening(cell, actions):
+        if action.ex_date <= day:
+            stock, mix = (_taken(holding, action, _kept(cell)) for holding in (stock, mix))
     return History(float(cell.opening_value), stock, mix, tuple(flows))
+
+
+def _after_opening(cell: Cell, actions: list[CorporateAction]) -> list[CorporateAction]:
+    """Return the actions of later days than the opening: what is dated on or before it is in its price."""
+    if cell.opened_at is None:
+        return []
+    opened = exchange_calendar(cell.instrument.exchange).day_of(cell.opened_at)
+    return [action for action in actions if action.ex_date > opened]
+
+
+def _taken(holding: Holding, action: CorporateAction, kept: float) -> Holding:
+    return holding.after(float(action.ratio or 1), float(action.amount or 0) * kept)
 
 
 def _openings(cell: Cell, opening: LedgerEntry) -> tuple[Holding, Holding]:
@@ -206,10 +225,9 @@ def _flows(cells: Sequence[Cell]) -> dict[int, list[Flow]]:
     return flows
 
 
-def _special_marks(cells: Sequence[Cell]) -> dict[int, list[DailyMark]]:
-    """Return the days on which a split or dividend took effect, by cell, in one query."""
-    marks: dict[int, list[DailyMark]] = defaultdict(list)
-    rows = DailyMark.objects.filter(cell__in=cells).filter(Q(dividend__gt=0) | ~Q(ratio=1)).order_by("cell_id", "day")
-    for mark in rows:
-        marks[mark.cell_id].append(mark)
-    return marks
+def _actions(cells: Sequence[Cell]) -> dict[int, list[CorporateAction]]:
+    """Return the splits and dividends of the cells' instruments as they apply, by instrument, in one query."""
+    actions: dict[int, list[CorporateAction]] = defaultdict(list)
+    for action in CorporateAction.objects.filter(instrument__in={cell.instrument_id for cell in cells}):
+        actions[action.instrument_id].append(action)
+    return actions

@@ -132,6 +132,12 @@ def dashboard() -> Dashboard:
     )
 
 
+def portfolio_view(portfolio: Portfolio) -> PortfolioView:
+    """Return one portfolio with its cells; an archived one with its archived cells."""
+    cells = cell_views(cell_rows([portfolio], archived=portfolio.is_archived))
+    return _view(portfolio, cells, _last_ticks([portfolio]).get(portfolio.pk))
+
+
 def portfolio_views(portfolios: Sequence[Portfolio]) -> list[PortfolioView]:
     """Return portfolios with their cells, in a fixed number of queries. They carry their account and replay."""
     cells: dict[int, list[CellView]] = defaultdict(list)

@@ -12,11 +12,13 @@ from django.views.decorators.http import require_safe
 from portfolios.models import Cell
 from trading.models import Evaluation
 from trading.selectors import records
-from trading.selectors.cells import cell_rows, cell_views
+from trading.selectors.cells import cell_rows, cell_views, present_moment
 from trading.selectors.performance import daily_points
-from trading.selectors.portfolios import replay_view
 from trading.selectors.summary import performance_summary
+from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, member_page
+from trading.views.controls import replay_context
+from volbal.common.templatetags.figures import zone_name
 
 TABS = {
     "timeline": "Timeline",
@@ -36,18 +38,52 @@ def cell(request: HttpRequest, cell_id: int) -> HttpResponse:
     row = get_cell(cell_id)
     tab = request.GET.get("tab", "timeline")
     tab = tab if tab in TABS else "timeline"
-    context = context_of(request, row.portfolio_id, cell_row=row, tab=tab, tabs=TABS, **_TAB_READERS[tab](request, row))
-    if request.htmx and request.htmx.target == "tab-panel":  # type: ignore[attr-defined]  # set by its middleware
-        return render(request, "trading/parts/tab.html", context)
-    if request.htmx and request.htmx.target == "tabs":  # type: ignore[attr-defined]  # set by its middleware
-        return render(request, "trading/parts/tabs.html", context)
-    replay = getattr(row.portfolio, "replay", None)
-    context |= {
-        "cell": cell_views(cell_rows([row.portfolio], archived=True).filter(pk=row.pk))[0],
-        "replay": None if replay is None else replay_view(replay),
+    wanted = _part(request)
+    watched = () if row.portfolio.is_archived else (row.portfolio_id,)
+    context = context_of(request, *watched, cell_row=row, tab=tab, tabs=TABS)
+    if wanted != "figures":
+        context |= _tab(request, row, tab)
+    if wanted not in ("tabs", "tab"):
+        context |= _head(row)
+    return render(request, _TEMPLATES[wanted], context)
+
+
+_TEMPLATES = {
+    "tab": "trading/parts/tab.html",
+    "tabs": "trading/parts/tabs.html",
+    "figures": "trading/parts/cell_head.html",
+    "whole": "trading/cell.html",
+}
+
+
+def _part(request: HttpRequest) -> str:
+    """Return which part of the page is asked for again: by the place it goes to, else the whole."""
+    place = request.htmx.target if request.htmx else None  # type: ignore[attr-defined]  # set by its middleware
+    return {"tab-panel": "tab", "tabs": "tabs", "figures": "figures"}.get(place or "", "whole")
+
+
+def _head(row: Cell) -> dict[str, Any]:
+    view = cell_views(cell_rows([row.portfolio], archived=True).filter(pk=row.pk))[0]
+    moment = present_moment(row)
+    return {
+        "cell": view,
         "portfolio": row.portfolio,
+        "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
+        "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
+        **replay_context(row.portfolio),
     }
-    return render(request, "trading/cell.html", context)
+
+
+def _tab(request: HttpRequest, row: Cell, tab: str) -> dict[str, Any]:
+    zone, before = exchange_zone(row.instrument.exchange), before_of(request)
+    return {
+        "zone": zone,
+        "zone_label": zone_name(zone, present_moment(row)),
+        "exportable": tab != "parameters",
+        # Older pages stand still, and so do forms.
+        "follows": before is None and tab in ("timeline", "orders", "ledger", "dividends"),
+        **_TAB_READERS[tab](request, row),
+    }
 
 
 def before_of(request: HttpRequest) -> int | None:
@@ -81,7 +117,8 @@ def _dividends(request: HttpRequest, row: Cell) -> dict[str, Any]:
 
 
 def _performance(request: HttpRequest, row: Cell) -> dict[str, Any]:
-    return {"summary": performance_summary(row, daily_points(row))}
+    points = daily_points(row)
+    return {"summary": performance_summary(row, points), "has_days": bool(points)}
 
 
 def _parameters(request: HttpRequest, row: Cell) -> dict[str, Any]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from trading.selectors import portfolios
-from trading.selectors.live import live_message
+from trading.services.live import portfolio_update
 from trading.views.access import context_of, get_portfolio, member_page
+from trading.views.controls import replay_context
 from trading.views.responses import json_response
+
+DASHBOARD_PARTS = {
+    "summary": "trading/parts/summary.html",
+    "cells": "trading/parts/cells.html",
+    "side": "trading/parts/side.html",
+}
+PORTFOLIO_PARTS = {
+    "figures": "trading/parts/portfolio_figures.html",
+    "cells": "trading/parts/cells.html",
+    "fills": "trading/parts/fills.html",
+}
 
 
 @require_safe
@@ -18,10 +32,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """Show value, change, what is near to acting, what traded and what needs attention."""
     view = portfolios.dashboard()
     ids = [portfolio.id for portfolio in view.portfolios]
-    part = request.GET.get("part") if request.htmx else None  # type: ignore[attr-defined]  # set by its middleware
-    templates = {"cells": "trading/parts/cells.html", "side": "trading/parts/side.html"}
     context = context_of(request, *ids, dashboard=view, cells=view.cells, across=True)
-    return render(request, templates.get(part or "", "trading/dashboard.html"), context)
+    return render(request, _template(request, DASHBOARD_PARTS, "trading/dashboard.html"), context)
 
 
 @require_safe
@@ -29,17 +41,32 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def portfolio(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Show a portfolio's cells with their next buys and sells, and its replay's controls."""
     row = get_portfolio(portfolio_id)
-    view = portfolios.portfolio_views([row])[0]
+    view = portfolios.portfolio_view(row)
     zones = {cell.id: cell.exchange_zone for cell in view.cells}
     fills = portfolios.newest_fills([view.id], zones)
-    context = context_of(request, view.id, portfolio=view, cells=view.cells, fills=fills)
-    if request.htmx and request.GET.get("part") == "cells":  # type: ignore[attr-defined]  # set by its middleware
-        return render(request, "trading/parts/cells.html", context)
-    return render(request, "trading/portfolio.html", context)
+    watched = () if view.is_archived else (view.id,)
+    context = context_of(
+        request,
+        *watched,
+        portfolio=view,
+        cells=view.cells,
+        fills=fills,
+        account=row.account,
+        trading_hours=row.get_trading_hours_display(),
+        **replay_context(row),
+    )
+    return render(request, _template(request, PORTFOLIO_PARTS, "trading/portfolio.html"), context)
 
 
 @require_safe
 @member_page
 def live(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Return a portfolio's present as the message a tick sends, for pages whose socket is away."""
-    return json_response(live_message(get_portfolio(portfolio_id)))
+    get_portfolio(portfolio_id)
+    return json_response(portfolio_update(portfolio_id=portfolio_id, kind="tick"))
+
+
+def _template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
+    """Return the template of the part that a live page asks for again, else of the whole page."""
+    part = request.GET.get("part", "") if request.htmx else ""  # type: ignore[attr-defined]  # set by its middleware
+    return parts.get(part, whole)

@@ -14,8 +14,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 
 def json_response(value: Any) -> HttpResponse:
-    """Return JSON of plain values and dataclasses, never cached."""
-    response = HttpResponse(orjson.dumps(value), content_type="application/json")
+    """Return JSON of plain values and dataclasses, decimals as exact texts; never cached."""
+    response = HttpResponse(orjson.dumps(value, default=str), content_type="application/json")
     response["Cache-Control"] = "no-store"
     return response
 

@@ -1,4 +1,4 @@
-"""One id for each request, so that an event can be traced to the click that caused it."""
+"""What wraps every request: an id to trace its events by, and the console's own content security policy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -30,3 +31,16 @@ class RequestIdMiddleware:
             return response
         finally:
             _request_id.reset(token)
+
+
+class ConsolePolicyMiddleware:
+    """Loosen the content security policy for the console's pages, by path. Stands inside the policy's middleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith(settings.CONSOLE_PATH):
+            response._csp_replace = settings.CONSOLE_SECURITY_POLICY  # type: ignore[attr-defined]  # read by csp
+        return response

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "volbal.common.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
+    "volbal.common.middleware.ConsolePolicyMiddleware",
     "volbal.common.middleware.RequestIdMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -126,13 +127,15 @@ CACHES: dict[str, dict[str, Any]] = {
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
+# A socket waits for its next message five seconds at a time; the client must not give up at the same moment.
+_CHANNEL_HOST = {"address": REDIS_URL, "socket_timeout": 30}
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [_CHANNEL_HOST]}}
     if REDIS_URL
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }
 
-# Celery: a message only says that there is work; the work itself is a row. Each task names its own queue.
+# Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.05}
@@ -141,6 +144,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
+# Queues of their own, so that research never delays trading; the first pattern that fits counts.
+CELERY_TASK_ROUTES = {
+    "trading.tasks.send_*": {"queue": "orders"},
+    "trading.tasks.*": {"queue": "ticks"},
+    "optimization.tasks.*": {"queue": "research"},
+    "reporting.tasks.*": {"queue": "reports"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
@@ -151,7 +161,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# The console's scripts and styles need more than the rest and get it by path (volbal.common.admin).
+# The console's scripts and styles need more than the rest and get it by path (CONSOLE_SECURITY_POLICY).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -165,6 +175,36 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
+
+CONSOLE_PATH = "/admin/"
+# Unfold writes its colours and Alpine's expressions into the page; Alpine evaluates them.
+CONSOLE_SECURITY_POLICY = {
+    "script-src": [SELF, UNSAFE_INLINE, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "volbal console",
+    "SITE_HEADER": "volbal",
+    "SITE_SUBHEADER": "Operator's console",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "balance",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "volbal.common.admin.environment_badge",
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "base": {
+            "50": "#fbfbfa", "100": "#f3f3f1", "200": "#e4e4e1", "300": "#cfd3d6", "400": "#9aa4ae", "500": "#5d656d",
+            "600": "#474e55", "700": "#2a3036", "800": "#20262b", "900": "#171b1f", "950": "#0f1214",
+        },
+        "primary": {
+            "50": "#eef3ff", "100": "#dbe6ff", "200": "#bed1ff", "300": "#9dbbff", "400": "#7aa2ff", "500": "#4b7cf0",
+            "600": "#2457d6", "700": "#1d47b0", "800": "#193a8c", "900": "#152f70", "950": "#0d1e49",
+        },
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}  # fmt: skip
 
 LOGGING: dict[str, Any] = {
     "version": 1,

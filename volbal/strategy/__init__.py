@@ -37,19 +37,26 @@ from volbal.strategy.measures import MEASURES, MeasureSpecification
 from volbal.strategy.numeric import cents, micro, round_down
 from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
-from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
 from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
+from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
 from volbal.strategy.sweep import SweepCancelled, SweepResult, sweep
 from volbal.strategy.triggers import NextTrigger, NextTriggers, next_triggers
 
 __all__ = [
     "ACTIONS",
+    "CELL_COUNT",
+    "GATE_REASONS",
+    "MEASURES",
+    "PARAMETER_COLUMNS",
+    "PARAMETER_COUNT",
+    "PARAMETER_SPECIFICATIONS",
+    "REASONS",
+    "SIZINGS",
     "Action",
     "BarColumns",
     "Bars",
     "BarsError",
     "Booking",
-    "CELL_COUNT",
     "Caution",
     "CellError",
     "CellState",
@@ -58,26 +65,19 @@ __all__ = [
     "DecisionColumns",
     "Dividend",
     "Entitlement",
-    "GATE_REASONS",
     "Grid",
     "GridError",
-    "MEASURES",
     "MeasureSpecification",
     "NextTrigger",
     "NextTriggers",
     "OrderFilled",
-    "PARAMETER_COLUMNS",
-    "PARAMETER_COUNT",
-    "PARAMETER_SPECIFICATIONS",
     "ParameterError",
     "ParameterList",
     "ParameterSpecification",
     "Position",
-    "REASONS",
     "Reason",
     "Result",
     "RunOptions",
-    "SIZINGS",
     "Split",
     "StrategyError",
     "StrategyParameters",

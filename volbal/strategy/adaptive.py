@@ -1,5 +1,6 @@
 """Triggers that follow daily volatility (strategy 13)."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -92,7 +93,7 @@ def adapt(
     row = parameter_row(parameters)
     if not is_adaptive(row):
         return parameters
-    if len(days) != len(closes) or any(later <= day for day, later in zip(days, days[1:], strict=False)):
+    if len(days) != len(closes) or any(later <= day for day, later in itertools.pairwise(days)):
         raise CellError("days", list(days), "rising days, one for each close")
     for close in closes:
         checked_number("close", close, above=0.0)

@@ -20,11 +20,11 @@ PRICES = ("open", "high", "low", "close")
 class Bars:
     """Hold one instrument's bars in time order, prices as traded (not adjusted).
 
-    Every column has one element a bar. `stamps` are days since 1970-01-01 for daily bars and nanoseconds UTC of
-    the bar's start for intraday ones; `days` are the exchange's local dates as days since 1970-01-01 and
-    `in_session` tells which bars start within the session. Missing volumes, days and session marks are filled:
-    no volume, the stamp's own day, all in session. An open or close outside low and high is
-    taken as it is, as real consolidated data has them.
+    Every column has one element a bar. `stamps` are days since 1970-01-01 for daily bars and nanoseconds
+    UTC of the bar's start for intraday ones; `days` are the exchange's local dates as days since
+    1970-01-01 and `in_session` tells which bars start within the session. Missing volumes, days and session
+    marks are filled: no volume, the stamp's own day, all in session. An open or close outside low
+    and high is taken as it is, as real consolidated data has them.
 
     Raises `BarsError` naming the row, the value and what was expected.
     """
@@ -60,7 +60,9 @@ class Bars:
         object.__setattr__(self, "stamps", stamps)
         for name in (*PRICES, "volume"):
             column = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, np.zeros(count) if name == "volume" and len(column) == 0 else column)
+            object.__setattr__(
+                self, name, np.zeros(count) if name == "volume" and len(column) == 0 else column
+            )
         per_day = 1 if self.resolution == "daily" else 86_400_000_000_000
         days = np.ascontiguousarray(self.days if len(self.days) else stamps // per_day, dtype=np.int32)
         session = self.in_session if len(self.in_session) else np.ones(count, dtype=np.bool_)
@@ -68,11 +70,13 @@ class Bars:
         object.__setattr__(self, "in_session", np.ascontiguousarray(session, dtype=np.bool_))
         for name in (*PRICES, "volume", "days", "in_session"):
             if len(getattr(self, name)) != count:
-                raise BarsError(f"the length of {name}", len(getattr(self, name)), f"{count}, one for each stamp")
+                raise BarsError(
+                    f"the length of {name}", len(getattr(self, name)), f"{count}, one for each stamp"
+                )
 
     def _validate_order(self) -> None:
         later = np.concatenate(([False], np.diff(self.stamps) <= 0))
-        self._refuse_first("stamp", self.stamps, later, "later than the row before (sorted, no duplicates)")
+        self._refuse_first("stamp", self.stamps, later, "later than the row before: sorted, none twice")
         back = np.concatenate(([False], np.diff(self.days) < 0))
         self._refuse_first("day", self.days, back, "not before the day of the row before")
 
@@ -80,7 +84,9 @@ class Bars:
         column = getattr(self, name)
         self._refuse_first(name, column, ~(np.isfinite(column) & (column > 0.0)), "a finite price above 0")
 
-    def _refuse_first(self, what: str, column: npt.NDArray[np.generic], bad: BoolArray, expected: str) -> None:
+    def _refuse_first(
+        self, what: str, column: npt.NDArray[np.generic], bad: BoolArray, expected: str
+    ) -> None:
         rows = np.flatnonzero(bad)
         if rows.size:
             raise BarsError(what, column[rows[0]].item(), expected, int(rows[0]))
@@ -112,8 +118,9 @@ class Bars:
             raise BarsError("the selection", asked, "a range that holds at least one bar")
         if keep.all():
             return self
-        columns = (getattr(self, name)[keep] for name in (*PRICES, "volume", "days", "in_session"))
-        return type(self)(self.stamps[keep], *columns, symbol=self.symbol, resolution=self.resolution)
+        names = ("stamps", *PRICES, "volume", "days", "in_session")
+        columns = {name: getattr(self, name)[keep] for name in names}
+        return type(self)(**columns, symbol=self.symbol, resolution=self.resolution)
 
 
 def day_number(day: Day) -> int:

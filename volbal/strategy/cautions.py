@@ -37,7 +37,11 @@ def cautions(parameters: StrategyParameters, slippage_bps: float, value: float |
 def _order_fraction(parameters: StrategyParameters) -> float:
     """Return about which share of the value an order at the nearer trigger moves."""
     nearer = min(parameters.trigger_up, parameters.trigger_down)
-    moved = nearer * parameters.rebalance_ratio if parameters.sizing == "proportional" else parameters.rebalance_ratio
+    moved = (
+        nearer * parameters.rebalance_ratio
+        if parameters.sizing == "proportional"
+        else parameters.rebalance_ratio
+    )
     return min(moved, parameters.max_trade_fraction)
 
 
@@ -48,14 +52,16 @@ def _small_order(parameters: StrategyParameters, value: float | None) -> Iterato
     if notional < parameters.min_notional:
         yield Caution(
             "order_below_min_notional",
-            f"An order at the trigger is about {notional:,.2f}, below min_notional {parameters.min_notional:,.2f}: "
-            "it would be skipped.",
+            f"An order at the trigger is about {notional:,.2f}, below min_notional "
+            f"{parameters.min_notional:,.2f}: it would be skipped.",
         )
 
 
 def _no_tolerance(parameters: StrategyParameters) -> Iterator[Caution]:
     if parameters.auto_rebalance and parameters.guardrail_tolerance == 0:
-        yield Caution("no_tolerance", "With a guardrail_tolerance of 0 rebalancing can use up the day's orders.")
+        yield Caution(
+            "no_tolerance", "With a guardrail_tolerance of 0 rebalancing can use up the day's orders."
+        )
 
 
 def _costs(parameters: StrategyParameters, slippage_bps: float) -> Iterator[Caution]:
@@ -64,26 +70,29 @@ def _costs(parameters: StrategyParameters, slippage_bps: float) -> Iterator[Caut
     if span < cost:
         yield Caution(
             "triggers_closer_than_costs",
-            f"The triggers are {span:.4%} apart and a round trip costs {cost:.4%}: every pair of orders loses.",
+            f"The triggers are {span:.4%} apart and a round trip costs {cost:.4%}: "
+            "every pair of orders loses.",
         )
 
 
 def _original(parameters: StrategyParameters) -> Iterator[Caution]:
-    if parameters.sizing == "original" and parameters.rebalance_ratio > parameters.max_trade_fraction:
+    ratio, most = parameters.rebalance_ratio, parameters.max_trade_fraction
+    if parameters.sizing == "original" and ratio > most:
         yield Caution(
             "original_always_capped",
-            f"With sizing original and rebalance_ratio {parameters.rebalance_ratio:g} above max_trade_fraction "
-            f"{parameters.max_trade_fraction:g}, every order moves {parameters.max_trade_fraction:.2%} of the value.",
+            f"With sizing original and rebalance_ratio {ratio:g} above max_trade_fraction {most:g}, "
+            f"every order moves {most:.2%} of the value.",
         )
 
 
 def _floor(parameters: StrategyParameters) -> Iterator[Caution]:
     if parameters.auto_rebalance and parameters.min_stock > parameters.guardrail_tolerance:
         return
+    switch = "on" if parameters.auto_rebalance else "off"
     yield Caution(
         "floor_not_restorable",
-        f"The floor of {parameters.min_stock:.2%} cannot be restored (auto_rebalance is "
-        f"{'on' if parameters.auto_rebalance else 'off'}, guardrail_tolerance {parameters.guardrail_tolerance:.2%}): "
+        f"The floor of {parameters.min_stock:.2%} cannot be restored (auto_rebalance is {switch}, "
+        f"guardrail_tolerance {parameters.guardrail_tolerance:.2%}): "
         "once without shares the cell never buys again while the price rises.",
         refused_live=True,
     )

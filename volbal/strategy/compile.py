@@ -27,7 +27,7 @@ def source_hash(folder: Path) -> str:
 
 
 def candidate_folders() -> list[Path]:
-    """Return the folders that may hold the cache, best first: the environment's, the user's, a temporary one."""
+    """Return the folders that may hold the cache: the environment's, the user's, a temporary one."""
     asked = os.environ.get("NUMBA_CACHE_DIR")
     user = os.environ.get("XDG_CACHE_HOME")
     return [
@@ -73,10 +73,11 @@ def inlined(function: Function) -> Function:
 
 def _compile(function: Function, inline: str) -> Function:
     folder = cache_folder()
-    before = config.CACHE_DIR
-    config.CACHE_DIR = before if folder is None else str(folder)
-    decorate = numba.njit(nogil=True, cache=folder is not None, error_model="numpy", inline=inline, _nrt=False)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "inline": inline, "_nrt": False}
+    numba_config: Any = config
+    before = numba_config.CACHE_DIR
+    numba_config.CACHE_DIR = before if folder is None else str(folder)
     try:
-        return cast(Function, decorate(function))
+        return cast(Function, numba.njit(cache=folder is not None, **options)(function))
     finally:
-        config.CACHE_DIR = before
+        numba_config.CACHE_DIR = before

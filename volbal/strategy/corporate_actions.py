@@ -110,7 +110,7 @@ class Entitlement:
 
 
 def dividend_entitlement(shares: float, amount: float, withholding_rate: float) -> Entitlement:
-    """Return gross, tax and net of a dividend for the shares held at the end of the day before its ex-date."""
+    """Return a dividend's gross, tax and net for the shares held at the end of the day before its ex-date."""
     gross, tax = entitle(shares, amount, withholding_rate)
     return Entitlement(float(gross), float(tax))
 
@@ -125,7 +125,7 @@ def apply_split(position: Position, ratio: float, *, anchor_set_before: bool = T
 
 
 def split_learned_late(shares_then: float, ratio: float) -> float:
-    """Return the signed shares that a split adds when it is learned late, from the shares held at its date."""
+    """Return the signed shares that a split adds when it is learned late, from those held at its date."""
     return float(micro(round_down(shares_then * ratio, SHARE_STEP) - shares_then))
 
 
@@ -149,7 +149,9 @@ def apply_pay_date(position: Position, net: float) -> Position:
     return Position.from_row(row)
 
 
-def apply_reinvestment(position: Position, net: float, price: float, quantity_step: float) -> tuple[Position, float]:
+def apply_reinvestment(
+    position: Position, net: float, price: float, quantity_step: float
+) -> tuple[Position, float]:
     """Return the position after reinvesting a paid dividend at a price, and the shares bought."""
     row = position.to_row()
     quantity = float(reinvest_row(row, net, price, quantity_step))

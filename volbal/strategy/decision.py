@@ -43,7 +43,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionColumns:
-    """Hold decisions of many cells, one element a cell; actions and reasons as positions in ACTIONS and REASONS."""
+    """Hold decisions, one element a cell; actions and reasons are positions in ACTIONS and REASONS."""
 
     prices: FloatArray
     cells: FloatArray
@@ -72,7 +72,9 @@ def _decide_rows(
     quantities: FloatArray,
 ) -> None:
     for index in range(prices.shape[0]):
-        action, reason, signal, raw, quantity = decide_row(prices[index], cells[index], parameters[index], ASK_SIGNAL)
+        action, reason, signal, raw, quantity = decide_row(
+            prices[index], cells[index], parameters[index], ASK_SIGNAL
+        )
         codes[0, index] = action
         codes[1, index] = reason
         codes[2, index] = signal
@@ -80,7 +82,9 @@ def _decide_rows(
         quantities[1, index] = quantity
 
 
-def decide(price: float, cell: CellState, parameters: StrategyParameters, *, signal: int | None = None) -> Decision:
+def decide(
+    price: float, cell: CellState, parameters: StrategyParameters, *, signal: int | None = None
+) -> Decision:
     """Decide for one cell at one price (strategy 3 to 6).
 
     `price` is finite and above 0. `signal` (-1, 0 or +1) replaces the one price and anchor give, as resting
@@ -119,7 +123,9 @@ def decide_many(
     quantities = np.zeros((2, len(price_array)))
     if len(price_array):
         _decide_rows(price_array, cell_rows, rows, codes, quantities)
-    return DecisionColumns(price_array, cell_rows, rows, codes[0], codes[1], codes[2], quantities[0], quantities[1])
+    return DecisionColumns(
+        price_array, cell_rows, rows, codes[0], codes[1], codes[2], quantities[0], quantities[1]
+    )
 
 
 def _rows(rows: list[FloatArray]) -> FloatArray:
@@ -149,8 +155,8 @@ def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: O
     traded = action in (Action.BUY, Action.SELL)
     after = _stock_share(_after_fill(cell, price, quantity, parameters), price) if traded else share
     bare = Decision(
-        action, reason, int(outcome[2]), float(outcome[3]) + 0.0, quantity, price, anchor, value, share, after,
-        None if anchor is None else price / anchor - 1.0, bound_low, bound_high, "",
+        action, reason, int(outcome[2]), float(outcome[3]) + 0.0, quantity, price, anchor, value, share,
+        after, None if anchor is None else price / anchor - 1.0, bound_low, bound_high, "",
     )  # fmt: skip
     return replace(bare, sentence=sentence(bare, cell, parameters))
 

@@ -43,7 +43,9 @@ def score_sell(work: Workspace, gain: float) -> None:
 
 
 @compiled
-def record_trade(work: Workspace, record: Record, trade: tuple[int, float, float, float, float, int, float]) -> None:
+def record_trade(
+    work: Workspace, record: Record, trade: tuple[int, float, float, float, float, int, float]
+) -> None:
     """Keep a trade where the record has room."""
     row = int(work.tally[ws.TRADES])
     if row >= record.trades.shape[0]:

@@ -10,18 +10,21 @@ from volbal.strategy.numeric import FloatArray, cents, micro, round_down
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.rule import affordable
 
-LIMIT_BEYOND_PRICE = 0.005  # a live order is a marketable limit at most this far beyond the price (strategy 7)
+LIMIT_BEYOND_PRICE = (
+    0.005  # a live order is a marketable limit at most this far beyond the price (strategy 7)
+)
 
 
 @compiled
 def commission_of(notional: float, parameters: FloatArray) -> float:
     """Return the commission of an order by its schedule, in currency (strategy 7)."""
-    return max(cents(notional * parameters[at.COMMISSION_RATE]), parameters[at.COMMISSION_MIN])
+    least: float = parameters[at.COMMISSION_MIN]
+    return max(cents(notional * parameters[at.COMMISSION_RATE]), least)
 
 
 @compiled
 def cost_after_buy(cost: float, shares: float, quantity: float, paid: float) -> float:
-    """Return the average cost of a share after `quantity` more came for `paid` in all, unrounded (strategy 11)."""
+    """Return the average cost after `quantity` more shares came for `paid`, unrounded (strategy 11)."""
     return (cost * shares + paid) / (shares + quantity)
 
 
@@ -92,8 +95,9 @@ class Position:
         """Build from such a row."""
         anchor = float(row[at.ANCHOR])
         return cls(
-            float(row[at.CASH]), float(row[at.SHARES]), float(row[at.RECEIVABLE]), None if anchor <= 0.0 else anchor,
-            float(row[at.COST]), float(row[at.BOUGHT]), float(row[at.SOLD]),
+            float(row[at.CASH]), float(row[at.SHARES]), float(row[at.RECEIVABLE]),
+            None if anchor <= 0.0 else anchor, float(row[at.COST]),
+            float(row[at.BOUGHT]), float(row[at.SOLD]),
         )  # fmt: skip
 
 
@@ -151,7 +155,7 @@ def book_fill(
 
 
 def end_order(position: Position, filled: OrderFilled, ordered_quantity: float) -> Position:
-    """Move the anchor to the mean price where an ended order filled at least half; else leave it (strategy 7)."""
+    """Move the anchor to the mean price where an ended order filled at least half (strategy 7)."""
     if filled.quantity <= 0.0 or filled.quantity < ordered_quantity / 2.0:
         return position
     row = position.to_row()
@@ -161,9 +165,11 @@ def end_order(position: Position, filled: OrderFilled, ordered_quantity: float) 
 
 def buy_limit(price: float) -> float:
     """Return the highest price a live buy may pay (strategy 7), on the price grid."""
-    return float(np.floor(price * (1.0 + LIMIT_BEYOND_PRICE) * 1e6) / 1e6)
+    return float(np.floor(price * (1.0 + LIMIT_BEYOND_PRICE) * 1e6 + 1e-4) / 1e6)
 
 
-def affordable_quantity(cash: float, quantity: float, limit_price: float, parameters: StrategyParameters) -> float:
-    """Return a buy's quantity, cut so that at its limit price cash cannot become negative (strategy 7, 10)."""
+def affordable_quantity(
+    cash: float, quantity: float, limit_price: float, parameters: StrategyParameters
+) -> float:
+    """Return a buy's quantity, cut so that at its limit price cash stays at or above 0 (strategy 7, 10)."""
     return float(cut_to_cash(cash, quantity, limit_price, parameter_row(parameters)))

@@ -48,7 +48,9 @@ class Grid:
         for (name, values), position in zip(self.axes.items(), self.positions(start, stop), strict=True):
             rows[:, at.COLUMN_BY_NAME[name]] = _numbers(name, values)[position]
             if name == "sizing" and self._ratio_follows():
-                rows[:, at.REBALANCE_RATIO] = np.array([DEFAULT_RATIOS[str(value)] for value in values])[position]
+                rows[:, at.REBALANCE_RATIO] = np.array([DEFAULT_RATIOS[str(value)] for value in values])[
+                    position
+                ]
         return rows
 
     def _ratio_follows(self) -> bool:
@@ -106,10 +108,13 @@ class ParameterList:
 Combinations = Grid | ParameterList
 
 
-def expand_grid(grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT) -> Grid:
+def expand_grid(
+    grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT
+) -> Grid:
     """Return the grid of all combinations of the values given for each parameter.
 
-    Each parameter has a list of values, or `{"from": a, "to": b, "step": s}`: both ends kept, stepped in decimals.
+    Each parameter has a list of values, or `{"from": a, "to": b, "step": s}`: both ends kept, stepped in
+    decimals.
     Raises `GridError` for unknown names, no values, a step that is not above 0, ends the wrong way round and
     more than `limit` combinations (counted before anything is expanded), and `ParameterError` for a
     combination out of bounds.
@@ -131,7 +136,9 @@ def _validate_names(grid: Mapping[str, Any]) -> None:
     unknown = [str(name) for name in grid if name not in at.COLUMN_BY_NAME]
     if unknown:
         known = ", ".join(at.PARAMETER_COLUMNS)
-        raise GridError(f"the grid names {', '.join(unknown)}; expected parameters a backtest simulates: {known}")
+        raise GridError(
+            f"the grid names {', '.join(unknown)}; expected parameters a backtest simulates: {known}"
+        )
     if not grid:
         raise GridError("the grid names no parameter; expected at least one with at least one value")
 
@@ -159,7 +166,9 @@ class _Range:
     @classmethod
     def read(cls, name: str, axis: Mapping[str, Any]) -> "_Range":
         if set(axis) != RANGE_KEYS:
-            raise GridError(f"the range of {name} has {', '.join(map(str, axis))}; expected from, to and step")
+            raise GridError(
+                f"the range of {name} has {', '.join(map(str, axis))}; expected from, to and step"
+            )
         start, stop, step = (_decimal(name, key, axis[key]) for key in ("from", "to", "step"))
         if step <= 0:
             raise GridError(f"the step of {name} is {step}; expected a number above 0")

@@ -4,10 +4,10 @@ Numba freezes these constants into the code; the names are the only way the pack
 """
 
 PARAMETER_COLUMNS = (
-    "trigger_up", "trigger_down", "rebalance_ratio", "sizing", "min_stock", "max_stock", "guardrail_tolerance",
-    "auto_rebalance", "min_notional", "min_quantity", "quantity_step", "max_trade_fraction", "max_orders_per_day",
-    "commission_rate", "commission_min", "withholding_rate", "allow_after_hours", "adaptive_multiple",
-    "adaptive_floor", "adaptive_cap", "adaptive_decay",
+    "trigger_up", "trigger_down", "rebalance_ratio", "sizing", "min_stock", "max_stock",
+    "guardrail_tolerance", "auto_rebalance", "min_notional", "min_quantity", "quantity_step",
+    "max_trade_fraction", "max_orders_per_day", "commission_rate", "commission_min", "withholding_rate",
+    "allow_after_hours", "adaptive_multiple", "adaptive_floor", "adaptive_cap", "adaptive_decay",
 )  # fmt: skip
 COLUMN_BY_NAME = {name: column for column, name in enumerate(PARAMETER_COLUMNS)}
 PARAMETER_COUNT = len(PARAMETER_COLUMNS)

@@ -31,7 +31,9 @@ def start_cell(work: Workspace, market: Market, options: Options, parameters: Fl
         cell[at.SHARES], cell[at.CASH], cell[at.ANCHOR] = options.shares, options.cash, options.anchor
         value = options.shares * price + options.cash
     else:
-        cell[at.SHARES] = round_down(options.stock_fraction * options.cash / price, parameters[at.QUANTITY_STEP])
+        cell[at.SHARES] = round_down(
+            options.stock_fraction * options.cash / price, parameters[at.QUANTITY_STEP]
+        )
         cell[at.CASH] = cents(options.cash - cents(cell[at.SHARES] * price))
         cell[at.ANCHOR] = price
         value = options.cash
@@ -103,9 +105,9 @@ def begin_day(work: Workspace, market: Market, sigma: FloatArray, bar: int) -> N
 
 @inlined
 def next_appointment(work: Workspace, market: Market, bar: int) -> int:
-    """Return the next bar that must be looked at whatever its price: actions, payments, new adaptive triggers."""
+    """Return the next bar with actions, payments or new adaptive triggers: looked at whatever its price."""
     timeline = market.timeline
-    stop = market.close.shape[0]
+    stop: int = market.close.shape[0]
     action, payment = int(work.tally[ws.NEXT_ACTION]), int(work.tally[ws.NEXT_PAYMENT])
     if action < timeline.action_bar.shape[0]:
         stop = min(stop, timeline.action_bar[action])
@@ -117,7 +119,9 @@ def next_appointment(work: Workspace, market: Market, bar: int) -> int:
 
 
 @inlined
-def watch_close(work: Workspace, record: Record, market: Market, options: Options, bar: int) -> tuple[float, int]:
+def watch_close(
+    work: Workspace, record: Record, market: Market, options: Options, bar: int
+) -> tuple[float, int]:
     """Evaluate at the close; fill there, or return the order that waits for the next open (strategy 10.3)."""
     price = market.close[bar]
     action, reason, _, _, quantity = decide_row(price, work.cell, work.parameters, codes.ASK_SIGNAL)
@@ -137,7 +141,12 @@ def watch_close(work: Workspace, record: Record, market: Market, options: Option
 
 @compiled
 def run_cell(
-    market: Market, options: Options, parameters: FloatArray, sigma: FloatArray, work: Workspace, record: Record
+    market: Market,
+    options: Options,
+    parameters: FloatArray,
+    sigma: FloatArray,
+    work: Workspace,
+    record: Record,
 ) -> None:
     """Run one cell from the first bar to the last; results are left in the workspace and the record."""
     start_cell(work, market, options, parameters)

@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from volbal.strategy import workspace as ws
 from volbal.strategy.compile import compiled
 from volbal.strategy.market import Market
@@ -24,58 +22,63 @@ class MeasureSpecification:
     definition: str
 
 
-MEASURES: tuple[MeasureSpecification, ...] = (
-    MeasureSpecification("final_value", "Final value", "currency", "Value at the last bar: stock, cash and dividends due."),
-    MeasureSpecification("total_return", "Total return", "fraction", "Final value over the starting value, less one."),
-    MeasureSpecification("annual_return", "Annual return", "fraction", "Total return compounded to 252 trading days."),
-    MeasureSpecification(
-        "volatility", "Volatility", "fraction", "Standard deviation of daily returns, times the root of 252."
-    ),
-    MeasureSpecification(
-        "sharpe", "Sharpe ratio", "ratio",
-        "Mean over standard deviation of daily returns above the risk-free rate, times the root of 252.",
-    ),
-    MeasureSpecification(
-        "sortino", "Sortino ratio", "ratio",
-        "Yearly mean of daily returns above the risk-free rate over the yearly deviation of those below it.",
-    ),
-    MeasureSpecification(
-        "max_drawdown", "Maximum drawdown", "fraction", "Deepest fall of the value from its highest before, over every bar."
-    ),
-    MeasureSpecification("calmar", "Calmar ratio", "ratio", "Annual return over the size of the maximum drawdown."),
-    MeasureSpecification("trades", "Trades", "count", "Orders filled."),
-    MeasureSpecification("turnover", "Turnover", "ratio", "Money traded over the mean value of every bar."),
-    MeasureSpecification("commission", "Commission", "currency", "Commission paid in all."),
-    MeasureSpecification(
-        "dividends_net", "Dividends, net", "currency", "Dividends after tax, as booked on their ex-dates."
-    ),
-    MeasureSpecification(
-        "win_rate", "Win rate", "fraction", "Share of sells that brought more than their average cost, commission paid."
-    ),
-    MeasureSpecification(
-        "profit_factor", "Profit factor", "ratio", "What the winning sells gained over what the losing ones lost."
-    ),
-    MeasureSpecification(
-        "time_in_guardrails", "Time in guardrails", "fraction", "Share of bars with the stock share within its guardrails."
-    ),
-    MeasureSpecification(
-        "stock_return", "Return of the stock", "fraction",
-        "Return of the starting value held in stock from the first close, net dividends kept as cash.",
-    ),
-    MeasureSpecification(
-        "mix_return", "Return of the mix", "fraction", "Return of the starting holding left alone, in the same way."
-    ),
-    MeasureSpecification("alpha", "Return over the stock", "fraction", "Total return less the return of the stock."),
-    MeasureSpecification(
-        "excess_over_mix", "Return over the mix", "fraction", "Total return less the return of the untouched mix."
-    ),
+MEASURES: tuple[MeasureSpecification, ...] = tuple(
+    MeasureSpecification(*row)
+    for row in (
+        ("final_value", "Final value", "currency", "Value at the last bar: stock, cash and dividends due."),
+        ("total_return", "Total return", "fraction", "Final value over the starting value, less one."),
+        ("annual_return", "Annual return", "fraction", "Total return compounded to 252 trading days."),
+        ("volatility", "Volatility", "fraction", "Deviation of daily returns, times the root of 252."),
+        (
+            "sharpe", "Sharpe ratio", "ratio",
+            "Mean over deviation of daily returns above the risk-free rate, times the root of 252.",
+        ),
+        (
+            "sortino", "Sortino ratio", "ratio",
+            "Yearly mean of daily returns above the risk-free rate over the deviation of those below it.",
+        ),
+        (
+            "max_drawdown", "Maximum drawdown", "fraction",
+            "Deepest fall of the value from its highest before, over every bar.",
+        ),
+        ("calmar", "Calmar ratio", "ratio", "Annual return over the size of the maximum drawdown."),
+        ("trades", "Trades", "count", "Orders filled."),
+        ("turnover", "Turnover", "ratio", "Money traded over the mean value of every bar."),
+        ("commission", "Commission", "currency", "Commission paid in all."),
+        ("dividends_net", "Dividends, net", "currency", "Dividends after tax, as booked on their ex-dates."),
+        (
+            "win_rate", "Win rate", "fraction",
+            "Share of sells that brought more than their average cost, commission paid.",
+        ),
+        (
+            "profit_factor", "Profit factor", "ratio",
+            "What the winning sells gained over what the losing ones lost.",
+        ),
+        (
+            "time_in_guardrails", "Time in guardrails", "fraction",
+            "Share of bars with the stock share within its guardrails.",
+        ),
+        (
+            "stock_return", "Return of the stock", "fraction",
+            "Return of the starting value held in stock from the first close, net dividends kept as cash.",
+        ),
+        (
+            "mix_return", "Return of the mix", "fraction",
+            "Return of the starting holding left alone, in the same way.",
+        ),
+        ("alpha", "Return over the stock", "fraction", "Total return less the return of the stock."),
+        (
+            "excess_over_mix", "Return over the mix", "fraction",
+            "Total return less the return of the untouched mix.",
+        ),
+    )
 )  # fmt: skip
 MEASURE_NAMES = tuple(measure.name for measure in MEASURES)
 MEASURE_COUNT = len(MEASURES)
 (
-    FINAL_VALUE, TOTAL_RETURN, ANNUAL_RETURN, VOLATILITY, SHARPE, SORTINO, MAX_DRAWDOWN, CALMAR, TRADES, TURNOVER,
-    COMMISSION, DIVIDENDS_NET, WIN_RATE, PROFIT_FACTOR, TIME_IN_GUARDRAILS, STOCK_RETURN, MIX_RETURN, ALPHA,
-    EXCESS_OVER_MIX,
+    FINAL_VALUE, TOTAL_RETURN, ANNUAL_RETURN, VOLATILITY, SHARPE, SORTINO, MAX_DRAWDOWN, CALMAR, TRADES,
+    TURNOVER, COMMISSION, DIVIDENDS_NET, WIN_RATE, PROFIT_FACTOR, TIME_IN_GUARDRAILS, STOCK_RETURN,
+    MIX_RETURN, ALPHA, EXCESS_OVER_MIX,
 ) = range(19)  # fmt: skip
 
 
@@ -87,7 +90,7 @@ def ratio(numerator: float, denominator: float) -> float:
 
 @compiled
 def measure_run(work: Workspace, market: Market, risk_free_rate: float, out: FloatArray) -> None:
-    """Write every measure of a finished run into `out`, in the order of `MEASURES`; undefined ones are NaN."""
+    """Write every measure of a finished run into `out`, in the order of `MEASURES`; NaN where undefined."""
     tally = work.tally
     start, final, bars = tally[ws.START_VALUE], tally[ws.FINAL_VALUE], tally[ws.BARS]
     out[FINAL_VALUE] = final
@@ -140,10 +143,10 @@ def measure_returns(
 @compiled
 def all_positive(day_values: FloatArray, count: int) -> bool:
     """Tell whether the first `count` day values are above 0, so that each has a return after it."""
+    positive = True
     for day in range(count):
-        if day_values[day] <= 0.0:
-            return False
-    return True
+        positive = positive and day_values[day] > 0.0
+    return positive
 
 
 @compiled
@@ -183,7 +186,7 @@ def squared_returns(returns: FloatArray, count: int, mean: float, free: float) -
 @compiled
 def varies(returns: FloatArray, count: int) -> bool:
     """Tell whether any return differs from the first: without variation a ratio would be binary noise."""
+    found = False
     for day in range(1, count):
-        if returns[day] != returns[0]:
-            return True
-    return False
+        found = found or returns[day] != returns[0]
+    return found

@@ -18,20 +18,21 @@ LARGEST_EXACT = 4503599.0  # beyond this a float64 cannot hold nine decimals: th
 @compiled
 def cents(amount: float) -> float:
     """Round money to whole cents, a decimal tie going up despite binary noise (strategy 7)."""
-    return np.floor(amount * 100.0 + 0.5 + 1e-6) / 100.0
+    rounded: float = np.floor(amount * 100.0 + 0.5 + 1e-6) / 100.0
+    return rounded
 
 
 @compiled
 def micro(amount: float) -> float:
     """Round a price or a number of shares to 1e-6 (strategy 7)."""
-    return np.floor(amount * 1e6 + 0.5) / 1e6
+    rounded: float = np.floor(amount * 1e6 + 0.5) / 1e6
+    return rounded
 
 
 @compiled
 def round_down(quantity: float, step: float) -> float:
     """Round a quantity ≥ 0 toward zero to whole steps, to 9 decimals (strategy 5)."""
-    steps = np.floor(quantity / step * (1.0 + 1e-13) + 1e-9)
-    rounded = steps * step
-    if rounded >= LARGEST_EXACT:
-        return rounded
-    return np.floor(rounded * 1e9 + 0.5) / 1e9
+    rounded: float = np.floor(quantity / step * (1.0 + 1e-13) + 1e-9) * step
+    if rounded < LARGEST_EXACT:
+        rounded = np.floor(rounded * 1e9 + 0.5) / 1e9
+    return rounded

@@ -21,7 +21,7 @@ SHARE_TOLERANCE = 1e-6  # of time_in_guardrails (strategy 11)
 
 @compiled
 def quiet_band(cell: FloatArray, parameters: FloatArray, resting: bool) -> tuple[float, float]:
-    """Return two prices strictly between which the rule surely holds; the first is not below the second if none."""
+    """Return two prices strictly between which the rule surely holds; none where the first is the higher."""
     if cell[at.ANCHOR] <= 0.0:
         return -math.inf, math.inf
     if resting:
@@ -64,9 +64,9 @@ def share_band(cell: FloatArray, floor: float, ceiling: float) -> tuple[float, f
 def pass_over(work: Workspace, market: Market, low: float, high: float, start: int, stop: int) -> int:
     """Mark the bar `start` and all after it that stay strictly within a band; return the first that does not.
 
-    Through these bars shares and money stand still. Whole blocks are passed over by their extremes where none of
-    their bars leaves the band, where the drawdown cannot deepen within them, and where all of them or none
-    are within the guardrails.
+    Through these bars shares and money stand still. Whole blocks are passed over by their extremes where
+    none of their bars leaves the band, where the drawdown cannot deepen within them, and where all of
+    them or none are within the guardrails.
     """
     cell, tally = work.cell, work.tally
     shares, cash, receivable = cell[at.SHARES], cell[at.CASH], cell[at.RECEIVABLE]

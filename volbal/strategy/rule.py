@@ -27,7 +27,8 @@ def buy_threshold(anchor: float, trigger_down: float) -> float:
 @compiled
 def total_value(cell: FloatArray, price: float) -> float:
     """Return stock, cash and receivable together (strategy 1)."""
-    return cell[at.SHARES] * price + cell[at.CASH] + cell[at.RECEIVABLE]
+    value: float = cell[at.SHARES] * price + cell[at.CASH] + cell[at.RECEIVABLE]
+    return value
 
 
 @compiled
@@ -45,16 +46,20 @@ def size_order(signal: int, price: float, value: float, cell: FloatArray, parame
     """Return the raw signed quantity of a signal (strategy 4)."""
     if signal == 0:
         return 0.0
-    ratio = parameters[at.REBALANCE_RATIO]
+    ratio: float = parameters[at.REBALANCE_RATIO]
+    anchor: float = cell[at.ANCHOR]
     if parameters[at.SIZING] == at.PROPORTIONAL:
-        return (cell[at.ANCHOR] / price - 1.0) * ratio * value / price
+        return (anchor / price - 1.0) * ratio * value / price
     if parameters[at.SIZING] == at.FIXED_PERCENTAGE:
-        return cell[at.CASH] * ratio / price if signal > 0 else -cell[at.SHARES] * ratio
-    return signal * (cell[at.ANCHOR] / price) * ratio * value / price
+        quantity: float = cell[at.CASH] * ratio / price if signal > 0 else -cell[at.SHARES] * ratio
+        return quantity
+    return signal * (anchor / price) * ratio * value / price
 
 
 @compiled
-def quantity_to_share(share: float, price: float, stock: float, value: float, commission_rate: float) -> float:
+def quantity_to_share(
+    share: float, price: float, stock: float, value: float, commission_rate: float
+) -> float:
     """Return the signed quantity after which the stock share, commission paid, is `share` (strategy 5)."""
     gap = share * value - stock
     if gap >= 0.0:
@@ -64,7 +69,7 @@ def quantity_to_share(share: float, price: float, stock: float, value: float, co
 
 @compiled
 def affordable(cash: float, price: float, commission_rate: float, commission_min: float) -> float:
-    """Return the shares that cash can buy at a price with their commission and a cent to spare (strategy 5, 10)."""
+    """Return the shares that cash buys with their commission and a cent to spare (strategy 5 and 10)."""
     return max(cash - 0.01 - commission_min, 0.0) / (price * (1.0 + commission_rate))
 
 
@@ -82,7 +87,7 @@ def trim(raw: float, signal: int, lower: float, upper: float) -> float:
 def rebalance(
     quantity: float, stock_share: float, lower: float, upper: float, parameters: FloatArray
 ) -> tuple[float, bool]:
-    """Return the quantity that leads back inside the guardrails and whether it replaced the signal's (strategy 5.2)."""
+    """Return the quantity back inside the guardrails and whether it replaced the signal's (strategy 5.2)."""
     if parameters[at.AUTO_REBALANCE] == 0.0:
         return quantity, False
     if stock_share > parameters[at.MAX_STOCK] + parameters[at.GUARDRAIL_TOLERANCE] and quantity > upper:
@@ -102,7 +107,7 @@ def empty_reason(buying: bool, source: float, limited: float, step: float) -> in
 
 @compiled
 def decide_row(price: float, cell: FloatArray, parameters: FloatArray, given: int) -> Outcome:
-    """Decide for one cell at one price: action, reason, signal, raw and final signed quantity (strategy 3 to 6).
+    """Return action, reason, signal, raw and final signed quantity for one cell and price (strategy 3 to 6).
 
     `price` is finite and > 0. `given` is a signal to use as it is (-1, 0, +1), or `ASK_SIGNAL`.
     """
@@ -150,7 +155,9 @@ def limit_order(
     buying = wanted > 0.0
     step = parameters[at.QUANTITY_STEP]
     if buying:
-        source = affordable(cell[at.CASH], price, parameters[at.COMMISSION_RATE], parameters[at.COMMISSION_MIN])
+        source = affordable(
+            cell[at.CASH], price, parameters[at.COMMISSION_RATE], parameters[at.COMMISSION_MIN]
+        )
     else:
         source = cell[at.SHARES]
     limited = min(abs(wanted), source, parameters[at.MAX_TRADE_FRACTION] * value / price)
@@ -166,11 +173,10 @@ def limit_order(
         if signal == 0 and refusal != codes.DAILY_ORDER_CAP:
             return codes.HOLD, codes.INSIDE_BAND, 0, 0.0, 0.0
         return codes.SKIP, refusal, signal, raw, quantity
+    action = codes.BUY if buying else codes.SELL
     if rebalancing:
-        reason = codes.BY_REBALANCE
-    else:
-        reason = codes.BY_TRIGGER_DOWN if signal > 0 else codes.BY_TRIGGER_UP
-    return codes.BUY if buying else codes.SELL, reason, signal, raw, quantity
+        return action, codes.BY_REBALANCE, signal, raw, quantity
+    return action, codes.BY_TRIGGER_DOWN if signal > 0 else codes.BY_TRIGGER_UP, signal, raw, quantity
 
 
 @compiled

@@ -16,7 +16,7 @@ GATE_SENTENCES = {
     Reason.MARKET_CLOSED: "Not asked: the market is closed.",
     Reason.HALTED: "Not asked: trading is halted here until a person resumes it.",
     Reason.STALE_PRICE: "Not asked: the price {price} is too old or its quote cannot be trusted.",
-    Reason.PRICE_OUTLIER: "Not asked: the price {price} is too far from the last accepted one to be believed yet.",
+    Reason.PRICE_OUTLIER: "Not asked: {price} is too far from the last accepted price to be believed.",
     Reason.ORDER_IN_FLIGHT: "Not asked: an order is still on its way.",
     Reason.CORPORATE_ACTION_PENDING: "Not asked: a split or dividend of today is not booked yet.",
     Reason.TRADING_PAUSED: "Not asked: the cell is paused.",
@@ -73,12 +73,14 @@ def _where(decision: Decision) -> str:
     if distance == 0.0:
         return f"{price_text(decision.price)} is at the anchor"
     side = "under" if distance < 0.0 else "over"
-    return f"{price_text(decision.price)} is {percent_text(abs(distance))} {side} the anchor {price_text(anchor)}"
+    far = percent_text(abs(distance))
+    return f"{price_text(decision.price)} is {far} {side} the anchor {price_text(anchor)}"
 
 
 def _held(decision: Decision) -> str:
     if decision.reason is Reason.NO_ANCHOR:
-        return f"Held: there is no anchor to compare {price_text(decision.price)} with; set one to start trading."
+        price = price_text(decision.price)
+        return f"Held: there is no anchor to compare {price} with; set one to start trading."
     if decision.stock_share is None:
         return "Held: the cell has no value to trade with."
     return f"Held: {_where(decision)}; {thresholds_text(decision)}."
@@ -86,9 +88,10 @@ def _held(decision: Decision) -> str:
 
 def _ordered(decision: Decision, parameters: FloatArray) -> str:
     notional = abs(decision.quantity) * decision.price
+    before, after = percent_text(decision.stock_share), percent_text(decision.stock_share_after)
     order = (
         f"{quantity_text(decision.quantity)} at about {price_text(decision.price)} ({notional:,.2f}); "
-        f"the stock share goes from {percent_text(decision.stock_share)} to {percent_text(decision.stock_share_after)}."
+        f"the stock share goes from {before} to {after}."
     )
     verb = "Buys" if decision.action is Action.BUY else "Sells"
     if decision.reason is Reason.GUARDRAIL_REBALANCE:
@@ -103,20 +106,21 @@ def _skipped(decision: Decision, cell: FloatArray, parameters: FloatArray) -> st
 
 def _obstacle(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
     size = quantity_text(decision.quantity)
-    rail = at.MAX_STOCK if decision.signal > 0 else at.MIN_STOCK
+    step = quantity_text(parameters[at.QUANTITY_STEP])
+    rail = percent_text(parameters[at.MAX_STOCK if decision.signal > 0 else at.MIN_STOCK])
+    share = percent_text(decision.stock_share)
+    worth = f"{abs(decision.quantity) * decision.price:,.2f}"
     texts = {
-        Reason.INSUFFICIENT_FUNDS: f"cash of {cell[at.CASH]:,.2f} buys not one step of "
-        f"{quantity_text(parameters[at.QUANTITY_STEP])} with commission of {percent_text(parameters[at.COMMISSION_RATE])}",
+        Reason.INSUFFICIENT_FUNDS: f"cash of {cell[at.CASH]:,.2f} does not buy one step of {step}",
         Reason.INSUFFICIENT_SHARES: f"the {quantity_text(cell[at.SHARES])} held leave nothing to sell",
-        Reason.AT_GUARDRAIL: f"the stock share of {percent_text(decision.stock_share)} is already at or beyond "
-        f"the guardrail of {percent_text(parameters[rail])}",
-        Reason.BELOW_STEP: f"the order is less than one step of {quantity_text(parameters[at.QUANTITY_STEP])}",
+        Reason.AT_GUARDRAIL: f"the stock share of {share} is already at or beyond the guardrail of {rail}",
+        Reason.BELOW_STEP: f"the order is less than one step of {step}",
         Reason.ALREADY_FILLED: "all of it was filled since the anchor was set",
-        Reason.BELOW_MIN_NOTIONAL: f"{size} are worth {abs(decision.quantity) * decision.price:,.2f}, under the "
-        f"smallest order of {parameters[at.MIN_NOTIONAL]:,.2f}",
-        Reason.BELOW_MIN_QUANTITY: f"{size} are fewer than the smallest order of "
+        Reason.BELOW_MIN_NOTIONAL: f"an order of {size} is worth {worth}, under the smallest of "
+        f"{parameters[at.MIN_NOTIONAL]:,.2f}",
+        Reason.BELOW_MIN_QUANTITY: f"an order of {size} is under the smallest of "
         f"{quantity_text(parameters[at.MIN_QUANTITY])}",
         Reason.DAILY_ORDER_CAP: f"today's {int(parameters[at.MAX_ORDERS_PER_DAY])} orders are used up; "
-        f"{size} had been due",
+        f"an order of {size} had been due",
     }
     return texts[decision.reason]

@@ -47,8 +47,8 @@ class Trade:
 class BarColumns:
     """Hold what stood at the close of each bar, one element a bar.
 
-    `anchor` is NaN while unset; `action` and `reason` are positions in `ACTIONS` and `REASONS` of the evaluation
-    at that close (always HOLD while orders rest: there the trades tell).
+    `anchor` is NaN while unset; `action` and `reason` are positions in `ACTIONS` and `REASONS` of the
+    evaluation at that close (always HOLD while orders rest: there the trades tell).
     """
 
     value: FloatArray
@@ -62,7 +62,7 @@ class BarColumns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """Hold a finished backtest: trades, measures (None where undefined), skips by reason, the cell at the end.
+    """Hold a finished backtest: trades, measures (None if undefined), skips by reason, the cell at the end.
 
     `bars` are the bars it ran on, after start, end and session; `columns` line up with them.
     """
@@ -90,13 +90,15 @@ class Result:
 def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Result:
     """Backtest one cell on bars (strategy 10 to 13); the options are those of `RunOptions`, by keyword.
 
-    Raises `StrategyError` on options that cannot be, on a range without bars, and on stops and slices, which a
-    backtest does not simulate.
+    Raises `StrategyError` on options that cannot be, on a range without bars, and on stops and slices,
+    which a backtest does not simulate.
     """
     refuse_later_features(parameters)
     run = RunOptions(**options)
     seen = run.select(bars, after_hours=parameters.allow_after_hours)
-    market = prepare_market(seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting")
+    market = prepare_market(
+        seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting"
+    )
     sigma = volatility_of_days(seen, market, run, parameters.adaptive_decay)
     work, record = _run(market, run, parameter_row(parameters), sigma)
     return Result(
@@ -169,7 +171,7 @@ def _trades(bars: Bars, rows: FloatArray) -> tuple[Trade, ...]:
 
 
 def _columns(bars: Bars, record: Record) -> BarColumns:
-    """Spread the touched bars over those between: a bar that was passed over held, as the one before left it."""
+    """Spread the touched bars over those passed over, which held as the one before left them."""
     source = np.maximum.accumulate(np.where(record.touched, np.arange(len(bars)), 0))
     states = record.states[source]
     cash, shares = states[:, ws.BAR_CASH], states[:, ws.BAR_SHARES]

@@ -88,8 +88,16 @@ class ParameterSpecification:
         return number
 
     def _within(self, number: float) -> bool:
-        low = self.minimum is None or number > self.minimum or (number == self.minimum and not self.above_minimum)
-        high = self.maximum is None or number < self.maximum or (number == self.maximum and not self.below_maximum)
+        low = (
+            self.minimum is None
+            or number > self.minimum
+            or (number == self.minimum and not self.above_minimum)
+        )
+        high = (
+            self.maximum is None
+            or number < self.maximum
+            or (number == self.maximum and not self.below_maximum)
+        )
         return low and high
 
     def refuse(self, value: object, bound: str | None = None) -> ParameterError:
@@ -114,7 +122,8 @@ PARAMETER_SPECIFICATIONS: tuple[ParameterSpecification, ...] = (
         0.0, above_minimum=True, optional=True,
     ),
     ParameterSpecification(
-        "sizing", "", "proportional", "choice", "", "How the raw quantity of an order is found.", choices=SIZINGS
+        "sizing", "", "proportional", "choice", "", "How the raw quantity of an order is found.",
+        choices=SIZINGS,
     ),
     ParameterSpecification(
         "min_stock", "g↓", 0.25, "number", "fraction", "Least share of the value held in stock.",
@@ -129,15 +138,16 @@ PARAMETER_SPECIFICATIONS: tuple[ParameterSpecification, ...] = (
         "How far the stock share may stray beyond a guardrail before it is brought back.", 0.0,
     ),
     ParameterSpecification(
-        "auto_rebalance", "", True, "boolean", "", "Bring the stock share back to a guardrail it has strayed beyond."
+        "auto_rebalance", "", True, "boolean", "",
+        "Bring the stock share back to a guardrail it has strayed beyond.",
     ),
     ParameterSpecification(
         "min_notional", "", 100.0, "number", "currency", "Smallest order, as money.", 0.0
     ),
     ParameterSpecification("min_quantity", "", 0.0, "number", "shares", "Smallest order, as shares.", 0.0),
     ParameterSpecification(
-        "quantity_step", "", 0.000001, "number", "shares", "Orders are whole multiples of this; 1 is whole shares.",
-        0.000001,
+        "quantity_step", "", 0.000001, "number", "shares",
+        "Orders are whole multiples of this; 1 is whole shares.", 0.000001,
     ),
     ParameterSpecification(
         "max_trade_fraction", "m", 0.25, "number", "fraction", "Share of the value that one order may move.",
@@ -171,8 +181,8 @@ PARAMETER_SPECIFICATIONS: tuple[ParameterSpecification, ...] = (
         "stop_loss", "", None, "Sell everything this far below the average cost; none is off.", optional=True
     ),
     ParameterSpecification(
-        "slice_notional", "", None, "number", "currency", "Work orders above this in equal parts; none is off.",
-        0.0, above_minimum=True, optional=True,
+        "slice_notional", "", None, "number", "currency",
+        "Work orders above this in equal parts; none is off.", 0.0, above_minimum=True, optional=True,
     ),
     ParameterSpecification(
         "slice_interval_seconds", "", 60, "integer", "seconds", "Time between two parts of an order.", 1.0

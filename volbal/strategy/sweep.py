@@ -69,7 +69,10 @@ class SweepResult:
 
     def measures(self, index: int) -> dict[str, float | int | None]:
         """Return one combination's measures, None where undefined."""
-        return {name: plain_measure(name, value) for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)}
+        return {
+            name: plain_measure(name, value)
+            for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)
+        }
 
 
 class _Field:
@@ -99,7 +102,9 @@ class _Field:
         for flag in (False, True):
             chosen = np.flatnonzero(after_hours == flag)
             if chosen.size:
-                out[chosen] = self._run_alike(rows[chosen], *(self.around_the_clock if flag else self.session))
+                out[chosen] = self._run_alike(
+                    rows[chosen], *(self.around_the_clock if flag else self.session)
+                )
         return out
 
     def _run_alike(self, rows: FloatArray, bars: Bars, market: Market) -> FloatArray:
@@ -133,8 +138,8 @@ def sweep(
 
     `combinations` is what `expand_grid` takes or returns, or a list of parameters; the options are those of
     `RunOptions`. `workers` threads run outside the interpreter's lock (None: one for each core).
-    `progress(done, total)` is called from the calling thread after each chunk; when `cancel()` returns true no
-    more chunks are started and `SweepCancelled` is raised. Raises `StrategyError` like `simulate`.
+    `progress(done, total)` is called from the calling thread after each chunk; when `cancel()` returns true
+    no more chunks are started and `SweepCancelled` is raised. Raises `StrategyError` like `simulate`.
     """
     wanted = _combinations(combinations)
     field = _Field(bars, RunOptions(**options))
@@ -152,9 +157,12 @@ def sweep(
 
 
 def _combinations(given: Combinations | Mapping[str, Any] | Sequence[StrategyParameters]) -> Combinations:
-    found = given if isinstance(given, Grid | ParameterList) else None
-    if found is None:
-        found = expand_grid(given) if isinstance(given, Mapping) else ParameterList(tuple(given))
+    if isinstance(given, Grid | ParameterList):
+        found: Combinations = given
+    elif isinstance(given, Mapping):
+        found = expand_grid(given)
+    else:
+        found = ParameterList(tuple(given))
     if len(found) == 0:
         raise GridError("there are 0 combinations; expected at least 1")
     for parameters in found.items if isinstance(found, ParameterList) else (found.base,):

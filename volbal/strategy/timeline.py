@@ -47,7 +47,9 @@ def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) 
     numbers = np.cumsum([isinstance(action, Dividend) for _, action in inside], dtype=np.int64) - 1
     payments = sorted(
         (
-            max(bar, _bar_of(bars, day_number(action.ex_date if action.pay_date is None else action.pay_date))),
+            max(
+                bar, _bar_of(bars, day_number(action.ex_date if action.pay_date is None else action.pay_date))
+            ),
             int(number),
         )
         for (bar, action), number in zip(inside, numbers, strict=True)
@@ -62,6 +64,10 @@ def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) 
         np.array([bar for bar, _ in paid], dtype=np.int64),
         np.array([number for _, number in paid], dtype=np.int64),
     )
+
+
+def _payment_bar(bars: Bars, dividend: Dividend) -> int:
+    return _bar_of(bars, day_number(dividend.ex_date if dividend.pay_date is None else dividend.pay_date))
 
 
 def _bar_of(bars: Bars, day: int) -> int:

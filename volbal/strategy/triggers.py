@@ -15,7 +15,7 @@ PRICE_GRID = 1_000_000  # prices live on a grid of 1e-6 (strategy 7)
 
 @dataclass(frozen=True, slots=True)
 class NextTrigger:
-    """Hold a price and what would be ordered there: `quantity` > 0 in shares, `reason` as the rule gives it."""
+    """Hold a price and what would be ordered there: `quantity` > 0 in shares, `reason` the rule's."""
 
     price: float
     quantity: float
@@ -30,7 +30,9 @@ class NextTriggers:
     sell: NextTrigger | None
 
 
-def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: float | None = None) -> NextTriggers:
+def next_triggers(
+    cell: CellState, parameters: StrategyParameters, *, price: float | None = None
+) -> NextTriggers:
     """Return the first price down at which the cell buys and the first up at which it sells.
 
     The candidates are `price` itself (the current one, where given), the trigger and the price at which the

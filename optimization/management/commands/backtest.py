@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -41,6 +42,7 @@ class Command(BaseCommand):
     def _run(self, arguments: dict[str, Any]) -> None:
         from optimization.command_line import arguments as shared
         from optimization.command_line.outputs import write_whole
+        from optimization.command_line.progress import Progress
         from optimization.command_line.summary import summary_text
         from volbal.strategy import simulate
 
@@ -48,7 +50,8 @@ class Command(BaseCommand):
         paths = _paths(arguments)
         request = shared.read_request(arguments)
         cautions = request.parameters.warnings(request.options.get("slippage_bps", 0.0))
-        results = {path: simulate(request.bars, request.parameters, **request.options, path=path) for path in paths}
+        with Progress("bars"):
+            results = {path: simulate(request.bars, request.parameters, **request.options, path=path) for path in paths}
         shared.write_notes(self.stderr, [caution.sentence for caution in cautions])
         described = {**request.described, **({"path": arguments["path"]} if arguments["path"] is not None else {})}
         text = json.dumps(_document(described, results), indent=1, allow_nan=False)
@@ -60,7 +63,7 @@ class Command(BaseCommand):
             self.stdout.write(text)
             return
         if arguments["json"] is not None:
-            write_whole(arguments["json"], lambda path: path.write_text(text + "\n", encoding="utf-8"))
+            write_whole(arguments["json"], lambda path: _write_text(path, text))
         self.stdout.write(summary_text(results))
 
 
@@ -82,3 +85,7 @@ def _document(described: dict[str, Any], results: dict[str, Any]) -> dict[str, A
     if len(documents) == 1:
         return {"name": symbol, "input": described, **next(iter(documents.values()))}
     return {"name": symbol, "input": described, "band": documents}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")

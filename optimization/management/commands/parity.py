@@ -68,12 +68,8 @@ class Command(BaseCommand):
             reinvest=options.get("reinvest", False),
             exchange=arguments["exchange"],
         )
-        progress = Progress("steps")
-        with scratch_database():
-            try:
-                return parity_run(case, progress=progress)
-            finally:
-                progress.finish()
+        with scratch_database(), Progress("steps") as progress:
+            return parity_run(case, progress=progress)
 
 
 def _refuse_backtest_only(arguments: dict[str, Any]) -> None:

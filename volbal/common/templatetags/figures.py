@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -51,6 +52,23 @@ def price(value: Number | None) -> str:
 
 
 @register.filter
+def buy_price(value: Number | None) -> str:
+    """Return a price to buy at, rounded down: at what is shown the rule buys, as its sentences say."""
+    return NOTHING if value is None else _outward(_decimal(value), ROUND_FLOOR)
+
+
+@register.filter
+def sell_price(value: Number | None) -> str:
+    """Return a price to sell at, rounded up: at what is shown the rule sells, as its sentences say."""
+    return NOTHING if value is None else _outward(_decimal(value), ROUND_CEILING)
+
+
+def _outward(value: Decimal, rounding: str) -> str:
+    places = 2 if abs(value) >= 1 else 4
+    return _grouped(value.quantize(Decimal(1).scaleb(-places), rounding=rounding), places)
+
+
+@register.filter
 def shares(value: Number | None) -> str:
     """Return shares to 1e-6 without trailing zeros: `296.515`."""
     if value is None:
@@ -80,6 +98,43 @@ def signed_shares(value: Number | None) -> str:
 def percent(value: Number | None) -> str:
     """Return a fraction as a percentage with one decimal: `52.4 %`."""
     return NOTHING if value is None else _grouped(_decimal(value) * 100, 1) + NARROW_UNIT
+
+
+@register.filter
+def percent2(value: Number | None) -> str:
+    """Return a fraction as a percentage with two decimals: `2.35 %`."""
+    return NOTHING if value is None else _grouped(_decimal(value) * 100, 2) + NARROW_UNIT
+
+
+@register.filter
+def grouped(value: Number | None) -> str:
+    """Return a whole number with thousands: `3,270`."""
+    return NOTHING if value is None else _grouped(_decimal(value), 0)
+
+
+@register.filter
+def signed_quantity(value: Number | None) -> str:
+    """Return a quantity with its sign, three decimals at most: `−38.9`; nothing moved is `0`."""
+    if value is None:
+        return NOTHING
+    text = _signed(_decimal(value), 3)
+    return text.rstrip("0").rstrip(".")
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """Return a stored value without trailing zeros; yes, no and off in words."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+@register.filter
+def words(value: object) -> str:
+    """Return a code in words: `inside_band` as `Inside band`."""
+    return str(value).replace("_", " ").capitalize() if value else NOTHING
 
 
 @register.filter
@@ -118,11 +173,15 @@ def age(seconds: Number | None) -> str:
 FORMATS: dict[str, Callable[[Any], str]] = {
     "money": money,
     "price": price,
+    "buy-price": buy_price,
+    "sell-price": sell_price,
     "shares": shares,
     "quantity": quantity,
     "percent": percent,
     "signed-percent": signed_percent,
     "signed-money": signed_money,
+    "count": grouped,
+    "words": words,
     "text": lambda value: NOTHING if value is None else str(value),
 }
 
@@ -206,7 +265,7 @@ def zone_name(zone: dt.tzinfo, at: dt.datetime) -> str:
 
 @register.simple_tag
 def moment(value: dt.datetime | None, exchange_zone: str = "", seconds: bool = False) -> SafeString:
-    """Show a moment in the reader's zone, named, and in the exchange's beside it where that is asked for and differs."""
+    """Show a moment with its zone named; where an exchange's is given, in that one and in the reader's beside it."""
     if value is None:
         return format_html("{}", NOTHING)
     own = timezone.get_current_timezone()
@@ -220,3 +279,35 @@ def moment(value: dt.datetime | None, exchange_zone: str = "", seconds: bool = F
             '<time datetime="{}">{} <span class="muted">· {}</span></time>', value.isoformat(), text, own_text
         )
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
+
+
+@register.simple_tag
+def clock_of(value: dt.datetime, zone: dt.tzinfo) -> SafeString:
+    """Show a moment in a zone that the column's head names."""
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value.astimezone(zone):%Y-%m-%d %H:%M}")
+
+
+@register.simple_tag
+def day_of(value: dt.datetime, exchange_zone: str) -> SafeString:
+    """Show the exchange's day of a moment."""
+    local = value.astimezone(ZoneInfo(exchange_zone))
+    clock = f"{local:%H:%M} {zone_name(ZoneInfo(exchange_zone), value)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), clock, f"{local:%Y-%m-%d}")
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changed: object) -> str:
+    """Return this page's address with some of its query changed; None takes one out."""
+    request = context["request"]
+    values = request.GET.copy()
+    for name, value in changed.items():
+        values.pop(name, None)
+        if value is not None:
+            values[name] = str(value)
+    return f"{request.path}?{values.urlencode()}"
+
+
+@register.filter
+def get(values: Mapping[str, object], name: str) -> object:
+    """Return what a mapping holds under a name."""
+    return values.get(name, "")

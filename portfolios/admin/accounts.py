@@ -1,0 +1,186 @@
+"""Accounts, portfolios and instruments in the console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+
+from portfolios import services
+from portfolios.admin.forms import OwnedForm, ReasonForm
+from portfolios.models import BrokerAccount, Instrument, Portfolio, Tenant
+from volbal.common.admin import SharedAdmin, TenantAdmin
+from volbal.common.clock import now
+from volbal.common.operations import Operation, OperationsAdmin
+
+
+class AccountForm(OwnedForm):
+    """Open an account."""
+
+    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none())
+    name = forms.CharField(max_length=120)
+    broker = forms.CharField(max_length=24, initial="paper", help_text="Name in the registry of brokers")
+    currency = forms.CharField(max_length=3, initial="USD")
+    commission_rate = forms.DecimalField(initial=Decimal("0.0001"), help_text="A fraction: 0.0001 is 0.01 %")
+    commission_min = forms.DecimalField(initial=Decimal(0), help_text="In the account's currency, each order")
+
+    def prepare(self) -> None:
+        """Offer the tenants the person acts in."""
+        self.narrow("tenant", Tenant.objects.filter(self.within_reach("pk")))
+
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        return services.account_create(**self.cleaned_data, origin=self.origin)
+
+
+class AccountCashForm(ReasonForm):
+    """An amount of an account's own cash."""
+
+    amount = forms.DecimalField()
+
+
+class AccountDepositForm(AccountCashForm):
+    """Pay into an account."""
+
+    def perform(self, row: BrokerAccount) -> Model:
+        """Call the service."""
+        return services.account_deposit(
+            account=row, amount=self.cleaned_data["amount"], as_of=now(), origin=self.origin
+        )
+
+
+class AccountWithdrawForm(AccountCashForm):
+    """Pay out of an account."""
+
+    def perform(self, row: BrokerAccount) -> Model:
+        """Call the service."""
+        return services.account_withdraw(
+            account=row, amount=self.cleaned_data["amount"], as_of=now(), origin=self.origin
+        )
+
+
+@admin.register(BrokerAccount)
+class BrokerAccountAdmin(OperationsAdmin, TenantAdmin):
+    """Accounts at brokers."""
+
+    list_display = ("name", "tenant", "broker", "currency", "unallocated_cash", "commission_rate", "commission_min")
+    list_filter = ("broker", "currency")
+    list_select_related = ("tenant",)
+    search_fields = ("name",)
+    create_form = AccountForm
+    operations = (
+        Operation("deposit", "Deposit cash", AccountDepositForm),
+        Operation("withdraw", "Withdraw cash", AccountWithdrawForm),
+    )
+
+    def describe(self, row: BrokerAccount) -> str:
+        """Say what the account has."""
+        return f"{row.name}: {row.unallocated_cash:,} {row.currency} not given to a cell"
+
+
+class PortfolioForm(OwnedForm):
+    """Create a portfolio."""
+
+    account = forms.ModelChoiceField(queryset=BrokerAccount.objects.none())
+    name = forms.CharField(max_length=120)
+    mode = forms.ChoiceField(choices=Portfolio.Mode.choices, initial=Portfolio.Mode.PAPER)
+    trading_hours = forms.ChoiceField(choices=Portfolio.TradingHours.choices)
+    tick_interval_seconds = forms.IntegerField(initial=60, min_value=1)
+
+    def prepare(self) -> None:
+        """Offer the accounts of tenants the person acts in."""
+        self.narrow("account", BrokerAccount.objects.filter(self.within_reach("tenant")))
+
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        return services.portfolio_create(**self.cleaned_data, origin=self.origin)
+
+
+class PortfolioHaltForm(ReasonForm):
+    """Halt a portfolio."""
+
+    def perform(self, row: Portfolio) -> Model:
+        """Call the service."""
+        return services.portfolio_halt(portfolio=row, origin=self.origin)
+
+
+class PortfolioResumeForm(ReasonForm):
+    """Resume a portfolio."""
+
+    def perform(self, row: Portfolio) -> Model:
+        """Call the service."""
+        return services.portfolio_resume(portfolio=row, origin=self.origin)
+
+
+class PortfolioArchiveForm(ReasonForm):
+    """Archive a portfolio."""
+
+    def perform(self, row: Portfolio) -> Model:
+        """Call the service."""
+        return services.portfolio_archive(portfolio=row, origin=self.origin)
+
+
+@admin.register(Portfolio)
+class PortfolioAdmin(OperationsAdmin, TenantAdmin):
+    """Portfolios, with what halts them."""
+
+    list_display = (
+        "name",
+        "tenant",
+        "account",
+        "mode",
+        "trading_hours",
+        "halted_because",
+        "next_tick_at",
+        "archived",
+    )
+    list_filter = ("mode", "is_archived", "trading_hours")
+    list_select_related = ("tenant", "account")
+    search_fields = ("name",)
+    create_form = PortfolioForm
+    operations: ClassVar[Sequence[Operation]] = (
+        Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
+        Operation("resume", "Resume", PortfolioResumeForm),
+        Operation(
+            "archive",
+            "Archive",
+            PortfolioArchiveForm,
+            harm="These portfolios and all their cells never trade again; their books stay to be read.",
+        ),
+    )
+
+    @admin.display(boolean=True, ordering="is_archived")
+    def archived(self, row: Portfolio) -> bool:
+        """Return whether it is put away."""
+        return row.is_archived
+
+    def describe(self, row: Portfolio) -> str:
+        """Say which portfolio it is."""
+        return f"{row.name}: {row.get_mode_display().lower()}, {row.halted_because or 'not halted'}"
+
+
+class InstrumentForm(OwnedForm):
+    """Create an instrument."""
+
+    symbol = forms.CharField(max_length=16)
+    name = forms.CharField(max_length=120)
+    exchange = forms.CharField(max_length=8, initial="XNYS", help_text="ISO 10383 code")
+    currency = forms.CharField(max_length=3, initial="USD")
+
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        return services.instrument_create(**self.cleaned_data, origin=self.origin)
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(OperationsAdmin, SharedAdmin):
+    """What can be held."""
+
+    list_display = ("symbol", "name", "exchange", "currency")
+    list_filter = ("exchange", "currency")
+    search_fields = ("symbol", "name")
+    create_form = InstrumentForm

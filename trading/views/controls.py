@@ -1,0 +1,146 @@
+"""What people do to a portfolio: its replay's pace, a step, a fresh start, a tick now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portfolios.models import Portfolio
+from trading import tasks
+from trading.feeds.registry import REPLAY
+from trading.models import ReplayRun
+from trading.selectors.portfolios import replay_view
+from trading.services import replays
+from trading.views.access import context_of, get_portfolio, origin_of, writer_page
+from trading.views.responses import done
+from volbal.common.errors import Refused, VolbalError
+
+SPEEDS = tuple(Decimal(speed) for speed in (1, 2, 5, 10, 25))
+
+
+@require_POST
+@writer_page
+def tick(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Have a portfolio that lives in the present looked at now."""
+    portfolio = get_portfolio(portfolio_id)
+    if portfolio.feed == REPLAY or portfolio.is_archived:
+        messages.error(request, f"{portfolio} has no prices of the present to look at; nothing was done.")
+    else:
+        tasks.tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
+        messages.success(request, "Asked for a tick; figures here move as soon as it is done.")
+    return redirect("portfolio", portfolio_id=portfolio.pk)
+
+
+@require_POST
+@writer_page
+def start(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Let a paused replay go on."""
+    return _control(request, portfolio_id, lambda run: replays.replay_start(run=run, origin=origin_of(request)))
+
+
+@require_POST
+@writer_page
+def pause(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Hold a replay where it is."""
+    return _control(request, portfolio_id, lambda run: replays.replay_pause(run=run, origin=origin_of(request)))
+
+
+@require_POST
+@writer_page
+def speed(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Change how many steps a second a replay takes."""
+
+    def act(run: ReplayRun) -> None:
+        replays.replay_set_speed(
+            run=run, steps_per_second=_speed(request.POST.get("steps_per_second", "")), origin=origin_of(request)
+        )
+
+    return _control(request, portfolio_id, act)
+
+
+@require_POST
+@writer_page
+def step(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Take one step of a replay by hand."""
+
+    def act(run: ReplayRun) -> None:
+        outcome = replays.replay_step(run_id=run.pk, only_if_due=False)
+        if outcome is None:
+            raise Refused("No step was taken: the replay is over, or an order of the last step is still open.")
+        run.refresh_from_db()
+        tasks.replay_follow_up(run.tenant_id, run, outcome)
+
+    return _control(request, portfolio_id, act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def again(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Start a replay again in a fresh portfolio, after saying what becomes of the old one."""
+    portfolio = get_portfolio(portfolio_id)
+    run = _run(portfolio)
+    if request.method == "POST":
+        try:
+            fresh = replays.replay_start_again(run=run, origin=origin_of(request))
+            messages.success(request, f"{fresh.portfolio.name} runs; {portfolio.name} is kept to read.")
+            return done(request, reverse("portfolio", args=[fresh.portfolio_id]))
+        except VolbalError as error:
+            messages.error(request, str(error))
+            return done(request, reverse("portfolio", args=[portfolio.pk]))
+    template = "trading/parts/again.html" if request.htmx else "trading/again.html"  # type: ignore[attr-defined]
+    return render(request, template, context_of(request, portfolio=portfolio, replay=replay_view(run)))
+
+
+def replay_context(portfolio: Portfolio) -> dict[str, Any]:
+    """Return what the banner of a replay shows; a portfolio of the present has none."""
+    run: ReplayRun | None = getattr(portfolio, "replay", None)
+    shown = None if run is None else replay_view(run)
+    return {"replay": shown, "speeds": SPEEDS, "portfolio_key": str(portfolio.pk)}
+
+
+def _control(request: HttpRequest, portfolio_id: int, act: Callable[[ReplayRun], None]) -> HttpResponse:
+    portfolio = get_portfolio(portfolio_id)
+    run = _run(portfolio)
+    try:
+        act(run)
+    except VolbalError as error:
+        messages.error(request, str(error))
+    if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        run.refresh_from_db()
+        context = context_of(request, portfolio=portfolio, **replay_context(portfolio), told=True)
+        return render(request, "trading/parts/replay.html", context)
+    return redirect(_back(request, portfolio))
+
+
+def _run(portfolio: Portfolio) -> ReplayRun:
+    run: ReplayRun | None = getattr(portfolio, "replay", None)
+    if run is None:
+        raise Http404("This portfolio is no replay.")
+    if portfolio.is_archived:
+        raise Http404("This run is over; it is kept to read.")
+    return run
+
+
+def _speed(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise Refused(f"{text!r} is no number of steps a second; the speed was kept.")
+    return value
+
+
+def _back(request: HttpRequest, portfolio: Portfolio) -> str:
+    """Return the page the control was used on, if it is one of ours."""
+    before = request.headers.get("Referer", "")
+    own = url_has_allowed_host_and_scheme(before, {request.get_host()}, require_https=request.is_secure())
+    return before if own else reverse("portfolio", args=[portfolio.pk])
