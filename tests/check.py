@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 
 PYTHON = sys.executable
@@ -18,15 +19,20 @@ DEPLOYMENT = {
     "ALLOWED_HOSTS": "volbal.example",
     "CSRF_TRUSTED_ORIGINS": "https://volbal.example",
 }
-CHECKS: list[tuple[str, list[str], dict[str, str]]] = [
-    ("lint", [PYTHON, "-m", "ruff", "check", "."], {}),
-    ("format", [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "."], {}),
-    ("locks", [PYTHON, "requirements/check.py"], {}),
-    ("layers", [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()"], {}),
-    ("migrations", [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"], {}),
-    ("deployment", [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], DEPLOYMENT),
-    ("types", [PYTHON, "-m", "mypy"], {}),
-]
+
+
+def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Return every check: its name, its command and what it adds to the environment."""
+    return [
+        ("lint", [PYTHON, "-m", "ruff", "check", "."], {}),
+        ("format", [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "."], {}),
+        ("locks", [PYTHON, "requirements/check.py"], {}),
+        ("layers", [PYTHON, "-c", "from importlinter.cli import lint_imports_command as run; run()"], {}),
+        ("migrations", [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"], {}),
+        ("static files", [PYTHON, "manage.py", "collectstatic", "--noinput"], {**DEPLOYMENT, "STATIC_ROOT": scratch}),
+        ("deployment", [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], DEPLOYMENT),
+        ("types", [PYTHON, "-m", "mypy"], {}),
+    ]
 
 
 def passes(name: str, command: list[str], extra: dict[str, str]) -> bool:
@@ -35,7 +41,7 @@ def passes(name: str, command: list[str], extra: dict[str, str]) -> bool:
     started = time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     passed = done.returncode == 0
-    print(f"{name:<12} {'ok' if passed else 'FAILED':<7} {time.monotonic() - started:5.1f} s", flush=True)
+    print(f"{name:<13} {'ok' if passed else 'FAILED':<7} {time.monotonic() - started:5.1f} s", flush=True)
     if not passed:
         print("\n".join((done.stdout + done.stderr).splitlines()[-SHOWN_LINES:]), flush=True)
     return passed
@@ -43,7 +49,8 @@ def passes(name: str, command: list[str], extra: dict[str, str]) -> bool:
 
 def main() -> None:
     """Run every check and end with 1 when one failed."""
-    failed = [name for name, command, extra in CHECKS if not passes(name, command, extra)]
+    with tempfile.TemporaryDirectory() as scratch:
+        failed = [name for name, command, extra in checks(scratch) if not passes(name, command, extra)]
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}.")
     print("Every check passed.")

@@ -277,7 +277,7 @@ def test_the_selected_rows_lead_to_the_page_that_asks(world: World) -> None:
     assert "do not trade until they are started again" in page
 
 
-PAPER = {"name": "New", "mode": "paper", "trading_hours": "regular", "tick_interval_seconds": "60"}
+PAPER = {"name": "New", "mode": "paper", "feed": "synthetic", "trading_hours": "regular", "tick_interval_seconds": "60"}
 FREE = {"name": "New", "broker": "paper", "currency": "USD", "commission_rate": "0", "commission_min": "0"}
 CREATIONS: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (BrokerAccount, FREE, "operator"),

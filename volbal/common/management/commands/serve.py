@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ class Command(BaseCommand):
             else:
                 self._serve(host, port, reset)
         except KeyboardInterrupt:
-            self._say("Stopped.")
+            self._leave()
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
 
@@ -81,16 +80,14 @@ class Command(BaseCommand):
     def _run(self, sockets: list[socket.socket], address: str, data_dir: Path) -> None:
         """Run the background beside the server and end both, whatever ended the server."""
         background = Background(find_app(CELERY_APPLICATION))
-        all_ended = True
         try:
             background.start()
             EmbeddedServer(ASGI_APPLICATION, lambda: self._announce(address, data_dir)).run(sockets)
         finally:
             # A second Ctrl-C must not cut the ending short.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            all_ended = background.stop(BACKGROUND_SECONDS)
-            if not all_ended:
-                self._leave_at_once()
+            background.stop(BACKGROUND_SECONDS)
+            connections.close_all()
 
     def _announce(self, address: str, data_dir: Path) -> None:
         """Print where it serves and who can sign in: the last lines before it waits."""
@@ -99,10 +96,9 @@ class Command(BaseCommand):
             self._say(sign_ins.read_text().rstrip())
         self._say(f"\nvolbal serves {address}   (Ctrl-C stops it; your data stays in {data_dir})")
 
-    def _leave_at_once(self) -> None:
-        """End the process without waiting for threads that compute; the interpreter would otherwise join them."""
+    def _leave(self) -> None:
+        """End the process now: taking the interpreter down would wait for threads that still compute."""
         self._say("Stopped.")
-        sys.stdout.flush()
         os._exit(0)
 
     def _say(self, text: str) -> None:
