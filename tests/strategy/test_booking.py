@@ -110,6 +110,7 @@ def test_an_anchor_that_a_dividend_eats_is_unset():
     assert anchor_after_dividend(10.0, 4.0) == 6.0
     assert anchor_after_dividend(10.0, 10.0) is None
     assert apply_ex_date(Position(0.0, 1.0, anchor=1.0), 2.0, 0.0)[0].anchor is None
+    assert apply_ex_date(Position(0.0, 1.0), 2.0, 0.0)[0].anchor is None
 
 
 def test_reinvestment_is_limited_by_the_cash():

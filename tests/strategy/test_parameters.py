@@ -10,6 +10,7 @@ from volbal.strategy import (
     CellError,
     CellState,
     ParameterError,
+    ParameterSpecification,
     StrategyParameters,
     decide,
     parameter_row,
@@ -53,6 +54,7 @@ def test_bounds_are_said_in_words():
     assert words["max_orders_per_day"] == "a whole number at least 1"
     assert words["stop_loss"] == "a number above 0 and below 1, or none"
     assert words["auto_rebalance"] == "true or false"
+    assert ParameterSpecification("free", "", 1.0, "number", "", "Any number.").bound == "a number"
 
 
 @pytest.mark.parametrize(
