@@ -6,6 +6,7 @@ from trading.views import actions, cell, charts, controls, dashboard, parameters
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("palette/", dashboard.palette, name="palette"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("portfolios/<int:portfolio_id>/", dashboard.portfolio, name="portfolio"),
     path("portfolios/<int:portfolio_id>/live/", dashboard.live, name="portfolio-live"),
