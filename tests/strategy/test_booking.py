@@ -26,6 +26,7 @@ from volbal.strategy import (
     dividend_entitlement,
     end_order,
     micro,
+    opening_holding,
     round_down,
     split_learned_late,
 )  # fmt: skip
@@ -42,6 +43,11 @@ def test_roundings():
     assert round_down(0.3, 0.1) == 0.3  # 0.3 / 0.1 is 2.9999999999999996
     assert round_down(2.9999999, 1.0) == 2.0
     assert round_down(5e6 + 0.5, 0.000001) == 5e6 + 0.5
+
+
+def test_an_opening_is_rounded_like_the_start_of_a_backtest():
+    assert opening_holding(130.31, 100_000.0, 0.5, 0.000001) == (383.700406, 50_000.0)
+    assert opening_holding(130.31, 100_000.0, 0.5, 1.0) == (383.0, 50_091.27)
 
 
 def test_parts_of_an_order_add_up_to_the_whole():

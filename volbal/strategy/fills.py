@@ -64,6 +64,15 @@ def slipped(price: float, side: int, slippage_bps: float) -> float:
     return micro(price * (1.0 + side * slippage_bps / 10000.0))
 
 
+@compiled
+def opening_holding(
+    price: float, cash: float, stock_fraction: float, quantity_step: float
+) -> tuple[float, float]:
+    """Return the shares that a fraction of the cash buys at the start and the cash left (strategy 10)."""
+    shares = round_down(stock_fraction * cash / price, quantity_step)
+    return shares, cents(cash - cents(shares * price))
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Hold a cell's money, shares and cost while facts are booked on it.

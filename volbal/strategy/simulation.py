@@ -1,6 +1,6 @@
 """Backtest one cell on bars (strategy 10 to 13)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,19 @@ class Result:
     def last(self) -> str:
         """Return the stamp of the last bar."""
         return self.bars.label(len(self.bars) - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON takes: extent, measures, trades, skips by reason and the cell at the end."""
+        names = ("cash", "shares", "anchor", "receivable")
+        return {
+            "bars": len(self.bars),
+            "first": self.first,
+            "last": self.last,
+            "measures": dict(self.measures),
+            "trades": [asdict(trade) for trade in self.trades],
+            "skips": dict(self.skips),
+            "final": {name: getattr(self.final, name) for name in names},
+        }
 
 
 def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Result:
