@@ -6,5 +6,6 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("portfolios.urls")),
+    path("backtests/", include("optimization.urls")),
     path("", include("trading.urls")),
 ]

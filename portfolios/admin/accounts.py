@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -87,6 +88,7 @@ class PortfolioForm(OwnedForm):
     account = forms.ModelChoiceField(queryset=BrokerAccount.objects.none())
     name = forms.CharField(max_length=120)
     mode = forms.ChoiceField(choices=Portfolio.Mode.choices, initial=Portfolio.Mode.PAPER)
+    feed = forms.CharField(max_length=24, help_text="Name in the registry of feeds: where its prices come from")
     trading_hours = forms.ChoiceField(choices=Portfolio.TradingHours.choices)
     tick_interval_seconds = forms.IntegerField(initial=60, min_value=1)
 
@@ -141,14 +143,27 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     list_select_related = ("tenant", "account")
     search_fields = ("name",)
     create_form = PortfolioForm
+<<<<<<< HEAD
     operations = (
+        Operation(
+            "halt",
+            "Halt",
+            PortfolioHaltForm,
+            harm="Nothing in these portfolios trades until they are resumed.",
+            possible=lambda portfolio: not portfolio.is_archived,
+        ),
+        Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
+=======
+    operations: ClassVar[Sequence[Operation]] = (
         Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
         Operation("resume", "Resume", PortfolioResumeForm),
+>>>>>>> main
         Operation(
             "archive",
             "Archive",
             PortfolioArchiveForm,
             harm="These portfolios and all their cells never trade again; their books stay to be read.",
+            possible=lambda portfolio: not portfolio.is_archived,
         ),
     )
 

@@ -54,7 +54,9 @@ def changing(
 
 def lock(row: Row) -> Row:
     """Return the row as stored, held until the transaction ends. On SQLite the transaction itself is the lock."""
-    locked = type(row)._default_manager.select_for_update(of=("self",)).get(pk=row.pk)
+    # The key itself never changes, and is left free: rows that refer to this one are inserted by others meanwhile, and
+    # two writers who hold a cell and its account would wait for each other for ever.
+    locked = type(row)._default_manager.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
     for column in row._meta.concrete_fields:
         name = column.attname
         # What both point to needs no second query.

@@ -30,14 +30,11 @@ const look = () => ({
     fontSize: 12,
   },
   grid: { vertLines: { visible: false }, horzLines: { color: colour("line", 0.6) } },
-  rightPriceScale: { borderColor: colour("line") },
+  rightPriceScale: { borderColor: colour("line"), scaleMargins: { top: 0.1, bottom: 0.08 } },
   timeScale: { borderColor: colour("line") },
 });
 
-const bandLook = (band) => ({
-  color: band.filled ? colour(band.colour, 0.14) : "transparent",
-  edge: band.edged ? colour(band.colour) : "transparent",
-});
+const bandLook = (band) => ({ color: colour(band.colour, 0.14) });
 
 class Chart {
   constructor(node) {
@@ -64,9 +61,11 @@ class Chart {
 
   draw(spec) {
     const first = this.last === 0;
+    this.spec = spec;
     if (first) this.localise(spec);
     for (const band of spec.bands || []) this.band(band, spec, first);
     for (const line of spec.lines) this.line(line, spec, first);
+    this.levels(spec);
     for (const mark of spec.marks || []) this.marks.set(mark.id, mark);
     this.drawMarks(spec);
     if (spec.time.length) this.last = spec.time.at(-1);
@@ -112,7 +111,6 @@ class Chart {
         ...bandLook(band),
         priceLineVisible: false,
         lastValueVisible: false,
-        ...(band.scaled === false ? { autoscaleInfoProvider: () => null } : {}),
       });
       this.bands.set(band.name, { series, band });
     }
@@ -126,8 +124,26 @@ class Chart {
     else points.filter(({ time }) => time >= this.last).forEach((point) => series.update(point));
   }
 
+  /* Prices of now, across the whole chart; they never stretch its scale. */
+  levels(spec) {
+    const base = this.base(spec);
+    if (!base) return;
+    for (const { line } of this.shownLevels ?? []) base.series.removePriceLine(line);
+    this.shownLevels = (spec.levels || []).map((level) => ({
+      level,
+      line: base.series.createPriceLine({
+        price: level.price, title: level.label, color: colour(level.colour), lineWidth: 1, lineStyle: LineStyle.Dotted,
+        axisLabelVisible: false,
+      }),
+    }));
+  }
+
+  base(spec) {
+    return this.lines.get(spec.marked || spec.lines[0]?.name);
+  }
+
   drawMarks(spec) {
-    const [base] = [...this.lines.values()].filter(({ line }) => line.name === (spec.marked || spec.lines[0]?.name));
+    const base = this.base(spec);
     if (!base) return;
     const marks = [...this.marks.values()].sort((a, b) => a.time - b.time).map(({ time, side, text }) => ({
       time,
@@ -150,14 +166,18 @@ class Chart {
     this.chart.applyOptions(look());
     this.lines.forEach(({ series, line }) => series.applyOptions({ color: colour(line.colour) }));
     this.bands.forEach(({ series, band }) => series.applyOptions(bandLook(band)));
-    if (this.markers) this.drawMarks({ lines: [...this.lines.values()].map(({ line }) => line) });
+    this.shownLevels?.forEach(({ level, line }) => line.applyOptions({ color: colour(level.colour) }));
+    if (this.spec) this.drawMarks(this.spec);
   }
 
+  /* At once, then no oftener than REFRESH_MS, and never missing the last. */
   refresh() {
     if (this.waiting) return;
     this.waiting = setTimeout(async () => {
-      try { await this.load(); } finally { this.waiting = 0; }
-    }, REFRESH_MS);
+      this.due = Date.now() + REFRESH_MS;
+      this.waiting = 0;
+      await this.load();
+    }, Math.max(0, (this.due || 0) - Date.now()));
   }
 
   remove() {
@@ -183,6 +203,6 @@ const find = () => {
 document.addEventListener("htmx:load", find);
 document.addEventListener("volbal:theme", () => charts.forEach((chart) => chart.recolour()));
 document.body.addEventListener("volbal:tick", () => charts.forEach((chart) => {
-  if ("live" in chart.node.dataset || chart.node.hasAttribute("data-follow")) chart.refresh();
+  if (chart.node.hasAttribute("data-follow")) chart.refresh();
 }));
 find();

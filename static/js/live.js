@@ -79,8 +79,9 @@ class Portfolio {
     show(message);
     const detail = { detail: message };
     document.body.dispatchEvent(new CustomEvent("volbal:tick", detail));
+    soon();
+    later();
     if (message.fills && message.fills.length) {
-      document.body.dispatchEvent(new CustomEvent("volbal:fill", detail));
       announce(message.fills);
     }
   }
@@ -90,6 +91,22 @@ class Portfolio {
     this.onState();
   }
 }
+
+/* Parts that the server draws follow behind: at once, then no oftener than this, and never missing the last. */
+const paced = (name, wait) => {
+  let due = 0;
+  let timer = 0;
+  return () => {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      due = Date.now() + wait;
+      document.body.dispatchEvent(new CustomEvent(name));
+    }, Math.max(0, due - Date.now()));
+  };
+};
+const soon = paced("volbal:soon", 1000);
+const later = paced("volbal:later", 3000);
 
 /* Spoken to a screen reader: fills only, and no oftener than it can bear. */
 let announcedAt = 0;

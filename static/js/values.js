@@ -57,6 +57,7 @@ const WRITERS = {
   },
   age: (node, value) => { node.dataset.since = value; node.textContent = ageOf(value); },
   progress: (node, value) => { node.value = Number(value); },
+  words: (node, value) => { node.textContent = format(value, "words"); },
   sentence: (node, value) => { if (value) node.textContent = value; },
   show: (node, value) => {
     node.hidden = "notEquals" in node.dataset ? String(value) === node.dataset.notEquals : String(value) !== node.dataset.equals;

@@ -48,7 +48,6 @@ def test_the_models_own_ways_are_refused_too(books: Cell, model: type[Model]) ->
             model._default_manager.filter(pk=row.pk).update(tenant=F("tenant"))
 
 
-@pytest.mark.services
 @pytest.mark.parametrize("model", GUARDED)
 def test_a_table_is_not_emptied_at_once(books: Cell, model: type[Model]) -> None:
     connection.check_constraints()  # what is still to be checked would stop a TRUNCATE before the guard does

@@ -141,3 +141,10 @@ def actions_store(
             after={"dividends": sum(row.kind == kinds.DIVIDEND for row in fresh), "new": len(fresh), "source": source},
         )
     return len(fresh)
+
+
+def load_actions(instrument: Instrument) -> tuple[tuple[Dividend, ...], tuple[Split, ...]]:
+    """Return an instrument's dividends and splits as the rule takes them, each in date order."""
+    rows = CorporateAction.objects.filter(instrument=instrument).order_by("ex_date")
+    dividends = tuple(Dividend(row.ex_date, float(row.amount), row.pay_date) for row in rows if row.amount is not None)
+    return dividends, tuple(Split(row.ex_date, float(row.ratio)) for row in rows if row.ratio is not None)

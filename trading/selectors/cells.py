@@ -180,7 +180,7 @@ def _decisions(cells: Sequence[Cell]) -> dict[int, LastDecision]:
     newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-as_of").values("pk")[:1]
     chosen = Cell.objects.filter(pk__in=[cell.pk for cell in cells]).values_list(Subquery(newest))
     rows = Evaluation.objects.filter(pk__in=chosen).values_list("cell_id", "action", "reason", "sentence", "as_of")
-    return {cell_id: LastDecision(*rest) for cell_id, *rest in rows}
+    return {cell_id: LastDecision(action, reason, sentence, as_of) for cell_id, action, reason, sentence, as_of in rows}
 
 
 def _day(cell: Cell, quotes: dict[tuple[str, int], Quote]) -> dt.date:

@@ -11,10 +11,11 @@ from portfolios.models import Cell
 from trading.models import BarSeries, Evaluation, Fill, ReplayRun
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
+from volbal.common.templatetags.figures import bound
 
 MOST_POINTS = 4000
 
-Column = list[float | None]
+Column = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A band between two columns: `filled`, dotted at its edges, or both; `scaled` as for a line."""
+    """A filled band between two columns."""
 
     name: str
     colour: str
     upper: Column
     lower: Column
-    filled: bool = True
-    edged: bool = False
-    scaled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLevel:
+    """A price of now that is drawn across the whole chart, with what it means."""
+
+    price: float
+    label: str
+    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class ChartSpecification:
     time: list[int]
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()
+    levels: tuple[PriceLevel, ...] = ()
     marks: tuple[Mark, ...] = ()
     marked: str = ""
 
@@ -119,11 +127,10 @@ def _price_at(share: float, money: float, shares: float) -> float | None:
 
 
 def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
-    """Return price, anchor steps, trigger band, guardrail zone and fills of a cell, from the second `after` on."""
+    """Return price, anchor steps, trigger band, guardrails and fills of a cell, from the second `after` on."""
     points = price_points(cell, after)
     upper = [point.sell_trigger for point in points]
     lower = [point.buy_trigger for point in points]
-    high, low = [point.guardrail_high for point in points], [point.guardrail_low for point in points]
     return ChartSpecification(
         zone=exchange_zone(cell.instrument.exchange).key,
         daily=_is_daily(cell),
@@ -133,12 +140,18 @@ def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
             Line("anchor", "anchor", "accent", [p.anchor for p in points], 1, "dashed", True),
             Line("price", "", "ink", [p.price for p in points], 2, labelled=True),
         ),
-        bands=(
-            Band("guardrails", "muted", high, low, filled=False, edged=True, scaled=False),
-            Band("triggers", "accent", upper, lower),
-        ),
+        bands=(Band("triggers", "accent", upper, lower),),
+        levels=_guardrails(cell, points[-1]) if points else (),
         marks=_marks(cell, points),
         marked="price",
+    )
+
+
+def _guardrails(cell: Cell, now: PricePoint) -> tuple[PriceLevel, ...]:
+    rule = cell.parameters
+    bounds = () if rule is None else ((now.guardrail_low, rule.min_stock), (now.guardrail_high, rule.max_stock))
+    return tuple(
+        PriceLevel(price, f"{bound(share)} stock", "warn") for price, share in bounds if price is not None
     )
 
 

@@ -32,8 +32,9 @@ def effect_of_cash(cell: Cell, amount: Decimal) -> tuple[Effect, ...]:
 
 def effect_of_anchor(cell: Cell, anchor: Decimal) -> tuple[Effect, ...]:
     """Return what another anchor would change; what was filled toward the old one no longer counts."""
-    moved = {"anchor": float(anchor), "bought_since_anchor": 0.0, "sold_since_anchor": 0.0}
-    return _effects(cell, lambda state: replace(state, **moved))
+    return _effects(
+        cell, lambda state: replace(state, anchor=float(anchor), bought_since_anchor=0.0, sold_since_anchor=0.0)
+    )
 
 
 def effect_of_parameters(cell: Cell, proposed: StrategyParameters) -> tuple[Effect, ...]:
@@ -59,10 +60,13 @@ def _compare(
 ) -> tuple[Effect, ...]:
     old_buy, old_sell, old_share = levels_of(before, rule, price)
     new_buy, new_sell, new_share = levels_of(after, proposed, price)
-    return (
+    facts = (
         Effect("Cash", "money", before.cash, after.cash),
         Effect("Anchor", "price", before.anchor, after.anchor),
         Effect("Stock share", "percent", old_share, new_share),
+    )
+    return (
+        *(fact for fact in facts if fact.before != fact.after),
         _level("Next buy", "buy-price", old_buy, new_buy),
         _level("Next sell", "sell-price", old_sell, new_sell),
     )

@@ -47,10 +47,11 @@ def actions_apply(
     return waiting
 
 
-def splits_due(cell: Cell, moment: dt.datetime) -> bool:
-    """Return whether a split is to be applied to a cell at its next tick."""
-    day = exchange_calendar(cell.instrument.exchange).day_of(moment)
-    return any(one.ratio is not None for one in _due([cell], {cell.pk: day})[cell.pk])
+def splits_due(cells: list[Cell], moment: dt.datetime) -> frozenset[int]:
+    """Return the ids of cells to which a split is to be applied at their next tick, in a fixed number of queries."""
+    days = {cell.pk: exchange_calendar(cell.instrument.exchange).day_of(moment) for cell in cells}
+    due = _due(cells, days)
+    return frozenset(cell_id for cell_id, actions in due.items() if any(one.ratio is not None for one in actions))
 
 
 def _due(cells: list[Cell], days: dict[int, dt.date]) -> dict[int, list[CorporateAction]]:

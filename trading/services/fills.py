@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.db import transaction
@@ -106,15 +105,8 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
         return
     if order.filled_quantity >= order.quantity:
         order_move(order, Order.Status.FILLED)
-    elif not order.has_ended:
+    elif order.status != Order.Status.CANCELLING and not order.has_ended:
         order_move(order, Order.Status.PARTIALLY_FILLED)
-
-
-def order_close(*, order: Order, as_of: dt.datetime) -> None:
-    """Move the anchor for an order that ended partly filled, where at least half of it was (strategy 7)."""
-    filled = OrderFilled(quantity=float(order.filled_quantity), gross=float(order.filled_value))
-    with changing(order.cell, kind="cell.order_ended", origin=ORIGIN, as_of=as_of) as change:
-        position_write(change.row, end_order(position_of(change.row), filled, float(order.quantity)), as_of)
 
 
 def _halt_if_negative(cell: Cell, position: Position) -> None:

@@ -8,9 +8,10 @@ from volbal.common.errors import Conflict, VolbalError
 
 S = Order.Status
 
-# A fill is a fact and is booked in every state; on an order that ended it moves the state only when it completes it.
+# A fill is a fact and is booked in every state, an intent thought never to have arrived included. It completes an
+# order that ended otherwise, and a part of one that is being cancelled leaves it so.
 ALLOWED: dict[S, frozenset[S]] = {
-    S.INTENT: frozenset({S.SUBMITTING, S.CANCELLED}),
+    S.INTENT: frozenset({S.SUBMITTING, S.CANCELLED, S.PARTIALLY_FILLED, S.FILLED}),
     S.SUBMITTING: frozenset({S.SUBMITTED, S.ACCEPTED, S.UNKNOWN, S.REJECTED, S.INTENT, S.PARTIALLY_FILLED, S.FILLED}),
     S.UNKNOWN: frozenset(
         {S.SUBMITTED, S.ACCEPTED, S.INTENT, S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.EXPIRED}
@@ -20,7 +21,7 @@ ALLOWED: dict[S, frozenset[S]] = {
     ),
     S.ACCEPTED: frozenset({S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLING, S.CANCELLED, S.EXPIRED}),
     S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELLING, S.CANCELLED, S.EXPIRED}),
-    S.CANCELLING: frozenset({S.CANCELLED, S.PARTIALLY_FILLED, S.FILLED, S.EXPIRED, S.REJECTED}),
+    S.CANCELLING: frozenset({S.CANCELLED, S.FILLED, S.EXPIRED, S.REJECTED}),
     S.FILLED: frozenset(),
     S.CANCELLED: frozenset({S.FILLED}),
     S.REJECTED: frozenset({S.FILLED}),

@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from django.db import transaction
 
 from portfolios.models import BrokerAccount
-from portfolios.services.origin import Origin
 from trading.brokers.base import Broker, BrokerOrder, BrokerRejectedError, BrokerUnreachableError, OrderRequest
 from trading.brokers.registry import broker_of
 from trading.models import Fill, FillCursor, Order
 from trading.services.fills import fill_book
+from trading.services.order_ends import order_end, orders_settle, orders_unsettled
 from trading.services.order_states import order_move
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
-ORIGIN = Origin(task="orders")
 # A sender that has not moved its order on by now was killed; the broker is asked what it knows.
 ANSWER_SECONDS = 10
+
+logger = logging.getLogger(__name__)
 
 
 def orders_send(*, account_id: int) -> list[Fill]:
     """Submit every waiting intent of an account, then book what the broker reports. Return the new fills.
 
     Safe to run many times and in many processes: an intent is claimed by compare-and-set before the broker is
-    called, and a fill is booked once.
+    called, and a fill is booked once. A broker that does not answer is asked again at the next call.
     """
     account = BrokerAccount.objects.get(pk=account_id)
     broker = broker_of(account)
-    orders_recover(account=account, broker=broker)
-    for order in _of(account, Order.Status.INTENT):
-        if _claim(order):
-            _submit(broker, order)
-    return fills_collect(account=account, broker=broker)
+    try:
+        orders_recover(account=account, broker=broker)
+        unsettled, still_open = orders_unsettled(account=account, broker=broker)
+        for order in _of(account, Order.Status.INTENT):
+            if _moved(order, Order.Status.SUBMITTING):
+                _submit(broker, order)
+        fills = fills_collect(account=account, broker=broker)
+        orders_settle(broker=broker, orders=unsettled, still_open=still_open)
+    except BrokerUnreachableError as silence:
+        logger.warning("the broker of account %s does not answer: %s", account.pk, silence)
+        return []
+    return fills
 
 
 def orders_recover(*, account: BrokerAccount, broker: Broker) -> None:
@@ -43,17 +52,9 @@ def orders_recover(*, account: BrokerAccount, broker: Broker) -> None:
         account=account, status__in=[Order.Status.SUBMITTING, Order.Status.UNKNOWN], status_at__lt=before
     )
     for order in unanswered.select_related("cell__instrument").order_by("id"):
-        try:
-            known = broker.order(order.client_order_id)
-        except BrokerUnreachableError:
-            return
-        _resolve(order, known)
-
-
-def _resolve(order: Order, known: BrokerOrder | None) -> None:
-    with transaction.atomic():
+        known = broker.order(order.client_order_id)
         if known is None:
-            order_move(order, Order.Status.INTENT, detail="the broker never heard of it")
+            _moved(order, Order.Status.INTENT, "the broker never heard of it")
         else:
             _keep_answer(order, known)
 
@@ -63,11 +64,11 @@ def _of(account: BrokerAccount, status: Order.Status) -> list[Order]:
     return list(rows.order_by("id"))
 
 
-def _claim(order: Order) -> bool:
-    """Return whether this process is the one that sends the order."""
+def _moved(order: Order, after: Order.Status, detail: str = "") -> bool:
+    """Move an order; return False where another process was first: what it stored is newer than what we know."""
     try:
         with transaction.atomic():
-            order_move(order, Order.Status.SUBMITTING)
+            order_move(order, after, detail=detail)
     except Conflict:
         return False
     return True
@@ -77,20 +78,17 @@ def _submit(broker: Broker, order: Order) -> None:
     try:
         answer = broker.submit(_request(order))
     except BrokerRejectedError as refusal:
-        with transaction.atomic():
-            order_move(order, Order.Status.REJECTED, detail=str(refusal))
+        order_end(order=order, after=Order.Status.REJECTED, detail=str(refusal))
     except BrokerUnreachableError as silence:
-        with transaction.atomic():
-            order_move(order, Order.Status.UNKNOWN, detail=str(silence))
+        _moved(order, Order.Status.UNKNOWN, str(silence))
     else:
-        with transaction.atomic():
-            _keep_answer(order, answer)
+        _keep_answer(order, answer)
 
 
 def _keep_answer(order: Order, answer: BrokerOrder) -> None:
-    order.broker_order_id = answer.broker_order_id
-    order.save(update_fields=["broker_order_id"])
-    order_move(order, Order.Status.ACCEPTED)
+    Order.objects.filter(pk=order.pk).update(broker_order_id=answer.broker_order_id)
+    # It may be filled already: its report can be booked by another process before the answer reaches this one.
+    _moved(order, Order.Status.ACCEPTED)
 
 
 def _request(order: Order) -> OrderRequest:
@@ -116,21 +114,3 @@ def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:
             booked.append(fill)
         FillCursor.objects.filter(account=account, position__lt=report.cursor).update(position=report.cursor)
     return booked
-
-
-def order_cancel(*, order: Order, detail: str) -> bool:
-    """Cancel an order: an intent at once, one at the broker by asking. Return whether it was still open.
-
-    An order that had ended at the broker stays `cancelling` until its fills have been collected.
-    """
-    if order.status == Order.Status.INTENT:
-        with transaction.atomic():
-            order_move(order, Order.Status.CANCELLED, detail=detail)
-        return True
-    with transaction.atomic():
-        order_move(order, Order.Status.CANCELLING, detail=detail)
-    was_open = broker_of(order.account).cancel(order.client_order_id)
-    if was_open:
-        with transaction.atomic():
-            order_move(order, Order.Status.CANCELLED, detail=detail)
-    return was_open

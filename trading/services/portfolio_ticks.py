@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+
 from portfolios.models import Cell, Instrument, Portfolio
 from trading.feeds.registry import REPLAY, feed_of
 from trading.models import Order
 from trading.services.corporate_actions import splits_due
-from trading.services.orders import order_cancel
+from trading.services.order_ends import CANCELLABLE, order_cancel
+from trading.services.order_states import ForbiddenMoveError
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock
-from volbal.common.errors import Refused
+from volbal.common.errors import Conflict, Refused
+
+logger = logging.getLogger(__name__)
 
 
 def portfolio_tick(*, portfolio: Portfolio) -> TickOutcome | None:
@@ -22,13 +28,21 @@ def portfolio_tick(*, portfolio: Portfolio) -> TickOutcome | None:
     held = Cell.objects.filter(portfolio=portfolio).exclude(status=Cell.Status.ARCHIVED)
     instruments = Instrument.objects.filter(pk__in=held.order_by().values("instrument_id"))
     quotes = feed_of(portfolio).quotes(list(instruments), moment)
-    for order in _orders_across_splits(portfolio):
-        order_cancel(order=order, detail="cancelled before a split")
+    _cancel_across_splits(portfolio, moment)
     return tick_run(portfolio_id=portfolio.pk, as_of=moment, quotes=quotes)
 
 
-def _orders_across_splits(portfolio: Portfolio) -> list[Order]:
-    """Return open orders of cells whose instrument splits today."""
-    working = Order.objects.filter(cell__portfolio=portfolio).exclude(status__in=Order.ENDED)
-    rows = working.select_related("cell__instrument", "account")
-    return [order for order in rows if splits_due(order.cell, clock.now())]
+def _cancel_across_splits(portfolio: Portfolio, moment: dt.datetime) -> None:
+    """Cancel what is open in cells whose instrument splits today (strategy 8).
+
+    What cannot be cancelled now, because the broker has not answered yet, keeps its cell waiting at this tick.
+    """
+    working = Order.objects.filter(cell__portfolio=portfolio, status__in=CANCELLABLE)
+    orders = list(working.select_related("cell__instrument", "account").order_by("id"))
+    splitting = splits_due([order.cell for order in orders], moment)
+    for order in orders:
+        if order.cell_id in splitting:
+            try:
+                order_cancel(order=order, detail="cancelled before a split")
+            except (Conflict, ForbiddenMoveError) as first:
+                logger.info("%s", first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.decorators import login_required
@@ -16,8 +16,7 @@ from django.utils import timezone
 from portfolios.models import Cell, Membership, Portfolio
 from portfolios.services.origin import Origin
 
-Given = ParamSpec("Given")
-View = Callable[Concatenate[HttpRequest, Given], HttpResponse]
+View = Callable[..., HttpResponse]
 
 WRITERS = frozenset({Membership.Role.OWNER, Membership.Role.OPERATOR, Membership.Role.TRADER})
 
@@ -28,12 +27,12 @@ def can_write(request: HttpRequest) -> bool:
     return membership is not None and membership.role in WRITERS
 
 
-def member_page(view: View[Given]) -> View[Given]:
+def member_page(view: View) -> View:
     """Serve a page to signed-in members of a tenant, its times in their zone."""
 
     @login_required
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Given.args, **kwargs: Given.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if getattr(request, "membership", None) is None:
             raise PermissionDenied("You belong to no firm here. Ask an owner of yours to add you.")
         with timezone.override(_zone(request)):
@@ -42,12 +41,12 @@ def member_page(view: View[Given]) -> View[Given]:
     return guarded
 
 
-def writer_page(view: View[Given]) -> View[Given]:
+def writer_page(view: View) -> View:
     """Serve a page to members whose role may change things; refuse all others, whatever the method."""
 
     @member_page
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Given.args, **kwargs: Given.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not can_write(request):
             raise PermissionDenied("Your role reads; it does not change anything.")
         return view(request, *args, **kwargs)

@@ -91,7 +91,7 @@ def anchor(request: HttpRequest, cell_id: int) -> HttpResponse:
         cell_set_anchor(cell=cell, anchor=price, as_of=present_moment(cell), origin=origin)
         return f"The anchor of {cell} is {price:,f}."
 
-    form = AnchorForm(request.POST or None, initial={"anchor": present_price(cell) or cell.anchor})
+    form = AnchorForm(request.POST or None, initial={"anchor": _typed(present_price(cell) or cell.anchor)})
     title = f"Set the anchor of {cell}"
     return dialog(request, cell, form, title, act, lambda one: effect_of_anchor(cell, one.cleaned_data["anchor"]))
 
@@ -124,6 +124,11 @@ def dialog(
     template = "trading/parts/effect.html" if preview else _dialog_template(request)
     values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": url, **context}
     return render(request, template, context_of(request, **values), status=status)
+
+
+def _typed(value: Decimal | None) -> str:
+    """Return a number as a person would type it."""
+    return "" if value is None else f"{value.normalize():f}"
 
 
 def _dialog_template(request: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from portfolios.models import Cell
 from trading.selectors import charts, records
-from trading.selectors.cells import CellView, cell_rows, cell_views
+from trading.selectors.cells import CellView, Level, cell_rows, cell_views
 from trading.selectors.performance import daily_points
 from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, get_portfolio, member_page
@@ -101,12 +101,20 @@ _CELL_HEADER = (
 
 
 def _cell(view: CellView) -> Sequence[Any]:
-    levels = [number for level in (view.buy, view.sell) for number in ((level.price, level.quantity) if level else (None, None))]
+    levels = [
+        number
+        for level in (view.buy, view.sell)
+        for number in ((level.price, level.quantity) if level else (None, None))
+    ]
     made = view.returns
     return (
         view.symbol, view.label, view.status, view.as_of and view.as_of.isoformat(), view.price, view.value, view.cash,
         view.shares, view.receivable, view.stock_share, view.anchor, *levels, made.total, made.stock, made.mix,
     )  # fmt: skip
+
+
+def _level(level: Level | None) -> tuple[float | None, float | None]:
+    return (None, None) if level is None else (level.price, level.quantity)
 
 
 def _prices(point: charts.PricePoint) -> tuple[float | None, ...]:
@@ -167,5 +175,3 @@ _EXPORTS: dict[str, Callable[[HttpRequest, Cell], Table]] = {
         "pay_date", "paid_at", "anchor_before", "anchor_after",
     ),
 }  # fmt: skip
-
-

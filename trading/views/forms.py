@@ -78,7 +78,7 @@ def editable() -> list[ParameterSpecification]:
 
 
 def _label(specification: ParameterSpecification) -> str:
-    unit = {"fraction": "%", "": ""}.get(specification.unit, specification.unit)
+    unit = {"fraction": "%", "ratio": ""}.get(specification.unit, specification.unit)
     words = specification.name.replace("_", " ").capitalize()
     return f"{words} ({unit})" if unit else words
 
@@ -105,10 +105,10 @@ def _number_field(specification: ParameterSpecification, value: Any, common: dic
 
 
 def _bound(specification: ParameterSpecification, scale: Decimal) -> str:
-    if specification.maximum is None:
-        return f"{specification.bound[0].upper()}{specification.bound[1:]}."
     low, high = (Decimal(str(bound or 0)) * scale for bound in (specification.minimum, specification.maximum))
     opening = "Above" if specification.above_minimum else "At least"
+    if specification.maximum is None:
+        return f"{opening} {low.normalize():f}."
     closing = "below" if specification.below_maximum else "at most"
     return f"{opening} {low.normalize():f}, {closing} {high.normalize():f}."
 

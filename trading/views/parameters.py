@@ -45,7 +45,16 @@ def change(request: HttpRequest, cell_id: int) -> HttpResponse:
             return ()
 
     return dialog(
-        request, cell, form, f"Parameters of {cell}", act, effect, presets=PRESETS.values(), preset=preset, grid=True
+        request,
+        cell,
+        form,
+        f"Parameters of {cell}",
+        act,
+        effect,
+        presets=PRESETS.values(),
+        preset=preset,
+        grid=True,
+        confirm="Save as a new version",
     )
 
 

@@ -55,8 +55,8 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 
 def _example_chart() -> ChartSpecification:
     start = int(dt.datetime(2008, 9, 1, tzinfo=dt.UTC).timestamp())
-    prices: list[float | None] = [100 + (index * 7 % 13) * 0.6 - index * 0.05 for index in range(60)]
-    anchors: list[float | None] = [102.0] * 25 + [99.0] * 35
+    prices = [100 + (index * 7 % 13) * 0.6 - index * 0.05 for index in range(60)]
+    anchors = [102.0] * 25 + [99.0] * 35
     return ChartSpecification(
         zone="America/New_York",
         daily=True,
@@ -70,10 +70,13 @@ def _example_chart() -> ChartSpecification:
             Band(
                 "triggers",
                 "accent",
-                [anchor * 1.03 for anchor in anchors if anchor],
-                [anchor * 0.97 for anchor in anchors if anchor],
+                [anchor * 1.03 for anchor in anchors],
+                [anchor * 0.97 for anchor in anchors],
             ),
         ),
-        marks=(Mark(1, start + 86400 * 25, "BUY", "41.2 at 98.94"), Mark(2, start + 86400 * 40, "SELL", "38.9 at 102.1")),
+        marks=(
+            Mark(1, start + 86400 * 25, "BUY", "41.2 at 98.94"),
+            Mark(2, start + 86400 * 40, "SELL", "38.9 at 102.1"),
+        ),
         marked="price",
     )

@@ -165,7 +165,7 @@ def end_order(position: Position, filled: OrderFilled, ordered_quantity: float) 
 
 def buy_limit(price: float) -> float:
     """Return the highest price a live buy may pay (strategy 7), on the price grid."""
-    return float(np.floor(price * (1.0 + LIMIT_BEYOND_PRICE) * 1e6) / 1e6)
+    return float(np.floor(price * (1.0 + LIMIT_BEYOND_PRICE) * 1e6 + 1e-4) / 1e6)
 
 
 def affordable_quantity(

@@ -101,6 +101,4 @@ def refuse_later_features(parameters: StrategyParameters) -> None:
     for name in ("stop_loss", "slice_notional"):
         value = getattr(parameters, name)
         if value is not None:
-            raise CellError(
-                name, value, "none in a backtest or sweep, which do not simulate stops and slices"
-            )
+            raise CellError(name, value, "none: a backtest or sweep does not simulate stops and slices")

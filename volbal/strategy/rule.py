@@ -173,11 +173,10 @@ def limit_order(
         if signal == 0 and refusal != codes.DAILY_ORDER_CAP:
             return codes.HOLD, codes.INSIDE_BAND, 0, 0.0, 0.0
         return codes.SKIP, refusal, signal, raw, quantity
+    action = codes.BUY if buying else codes.SELL
     if rebalancing:
-        reason = codes.BY_REBALANCE
-    else:
-        reason = codes.BY_TRIGGER_DOWN if signal > 0 else codes.BY_TRIGGER_UP
-    return codes.BUY if buying else codes.SELL, reason, signal, raw, quantity
+        return action, codes.BY_REBALANCE, signal, raw, quantity
+    return action, codes.BY_TRIGGER_DOWN if signal > 0 else codes.BY_TRIGGER_UP, signal, raw, quantity
 
 
 @compiled

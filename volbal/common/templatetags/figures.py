@@ -265,7 +265,7 @@ def zone_name(zone: dt.tzinfo, at: dt.datetime) -> str:
 
 @register.simple_tag
 def moment(value: dt.datetime | None, exchange_zone: str = "", seconds: bool = False) -> SafeString:
-    """Show a moment in the reader's zone, named, and in the exchange's beside it where that is asked for and differs."""
+    """Show a moment with its zone named; where an exchange's is given, in that one and in the reader's beside it."""
     if value is None:
         return format_html("{}", NOTHING)
     own = timezone.get_current_timezone()

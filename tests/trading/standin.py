@@ -1,0 +1,106 @@
+"""A broker with a will of its own: it does what a test tells it to, behind the protocol all brokers have."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from tests.trading.builders import OPEN
+from trading.brokers.base import (
+    Broker,
+    BrokerOrder,
+    BrokerRejectedError,
+    BrokerUnreachableError,
+    FillReport,
+    Holdings,
+    OrderRequest,
+)
+
+
+@dataclass(slots=True)
+class StandInBroker:
+    """Keep orders and report fills as told.
+
+    `refuses` rejects what is submitted; `silent` gives no answer to anything; `silent_after_accepting` keeps an order
+    and then gives no answer; `during_submit` runs once the order is kept and before the answer is given.
+    """
+
+    requests: list[OrderRequest] = field(default_factory=list)
+    book: dict[str, BrokerOrder] = field(default_factory=dict)
+    reports: list[FillReport] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    refuses: str = ""
+    silent: bool = False
+    silent_after_accepting: bool = False
+    during_submit: Callable[[], None] | None = None
+
+    def submit(self, request: OrderRequest) -> BrokerOrder:
+        self._answer()
+        self.requests.append(request)
+        if self.refuses:
+            raise BrokerRejectedError(self.refuses)
+        number = f"S{len(self.book) + 1}"
+        known = self.book.setdefault(request.client_order_id, BrokerOrder(request.client_order_id, number, True))
+        if self.during_submit is not None:
+            self.during_submit()
+        if self.silent_after_accepting:
+            raise BrokerUnreachableError("the line went dead")
+        return known
+
+    def cancel(self, client_order_id: str) -> bool:
+        self._answer()
+        self.cancelled.append(client_order_id)
+        was_open = self.book[client_order_id].is_open
+        self.close(client_order_id)
+        return was_open
+
+    def order(self, client_order_id: str) -> BrokerOrder | None:
+        self._answer()
+        return self.book.get(client_order_id)
+
+    def open_orders(self) -> Sequence[BrokerOrder]:
+        self._answer()
+        return [order for order in self.book.values() if order.is_open]
+
+    def fills_since(self, cursor: int) -> Sequence[FillReport]:
+        self._answer()
+        return [report for report in self.reports if report.cursor > cursor]
+
+    def holdings(self) -> Holdings:
+        raise NotImplementedError("no test asks this broker what it holds")
+
+    def close(self, client_order_id: str) -> None:
+        """End an order on the broker's side: cancelled, expired or done."""
+        self.book[client_order_id] = replace(self.book[client_order_id], is_open=False)
+
+    def fill(
+        self,
+        client_order_id: str,
+        quantity: Decimal | int | str,
+        price: Decimal | int | str,
+        *,
+        commission: Decimal | None = None,
+        as_of: dt.datetime = OPEN,
+    ) -> FillReport:
+        """Fill a part of an order; `commission` is the order's in all so far, None where this broker tells none."""
+        number = len(self.reports) + 1
+        report = FillReport(
+            cursor=number,
+            broker_fill_id=f"F{number}",
+            client_order_id=client_order_id,
+            quantity=Decimal(quantity),
+            price=Decimal(price),
+            order_commission=commission,
+            as_of=as_of,
+        )
+        self.reports.append(report)
+        return report
+
+    def _answer(self) -> None:
+        if self.silent:
+            raise BrokerUnreachableError("no answer")
+
+
+_follows_the_protocol: type[Broker] = StandInBroker
