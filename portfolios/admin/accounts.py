@@ -143,8 +143,7 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     list_select_related = ("tenant", "account")
     search_fields = ("name",)
     create_form = PortfolioForm
-<<<<<<< HEAD
-    operations = (
+    operations: ClassVar[Sequence[Operation]] = (
         Operation(
             "halt",
             "Halt",
@@ -153,11 +152,6 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
             possible=lambda portfolio: not portfolio.is_archived,
         ),
         Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
-=======
-    operations: ClassVar[Sequence[Operation]] = (
-        Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
-        Operation("resume", "Resume", PortfolioResumeForm),
->>>>>>> main
         Operation(
             "archive",
             "Archive",
