@@ -36,6 +36,8 @@ WRITES = (
     "/cells/{cell}/pause/",
     "/cells/{cell}/parameters/1/",
     "/portfolios/{portfolio}/tick/",
+    "/portfolios/{portfolio}/cells/start/",
+    "/portfolios/{portfolio}/cells/pause/",
     "/portfolios/{portfolio}/replay/start/",
     "/portfolios/{portfolio}/replay/pause/",
     "/portfolios/{portfolio}/replay/step/",
