@@ -19,8 +19,9 @@ enum { FINAL, TRADES, DRAWDOWN, SHARPE, INSIDE, RESULTS };
 static double decide(double p, double cash, double shares, double anchor, double orders, const double *k) {
     double s = shares * p, v = s + cash;
     int signal = p >= anchor * (1.0 + k[UP]) ? -1 : p <= anchor * (1.0 - k[DOWN]) ? 1 : 0;
+    if (!signal && s < (k[HIGH] + k[TOLERANCE]) * v * (1.0 - 1e-12) && s > (k[LOW] - k[TOLERANCE]) * v * (1.0 + 1e-12))
+        return 0.0; /* surely inside the band: no division */
     double share = s / v;
-    if (!signal && share <= k[HIGH] + k[TOLERANCE] && share >= k[LOW] - k[TOLERANCE]) return 0.0;
     double lower = bound(k[LOW], p, s, v, k[RATE]), upper = bound(k[HIGH], p, s, v, k[RATE]);
     double raw = signal ? (anchor / p - 1.0) * k[RATIO] * v / p : 0.0;
     double q = signal > 0 ? fmin(raw, fmax(upper, 0.0)) : signal < 0 ? fmax(raw, fmin(lower, 0.0)) : 0.0;
@@ -56,10 +57,9 @@ void sweep(const double *close, const int *day, int bars, const double *grid, in
             }
             value = shares * p + cash;
             if (value > peak) peak = value;
-            double fall = value / peak - 1.0;
-            if (fall < deepest) deepest = fall;
-            double share = shares * p / value;
-            inside += share >= k[LOW] - 1e-6 && share <= k[HIGH] + 1e-6;
+            if (value < peak * (1.0 + deepest)) deepest = value / peak - 1.0;
+            double stock = shares * p;
+            inside += stock >= (k[LOW] - 1e-6) * value && stock <= (k[HIGH] + 1e-6) * value;
         }
         scratch[days++] = value;
         double sum = 0.0, squares = 0.0;

@@ -189,6 +189,16 @@ def test_a_malformed_command_line_is_refused(arguments, expected):
     assert expected in str(caught.value)
 
 
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(CommandError, match="argument --workers: '0' is no whole number of at least 1"):
+        call_command("sweep", *IBM, "--grid", GRID, "--out", str(tmp_path / "results.csv"), "--workers", "0")
+
+
+def test_off_is_a_value_that_can_be_set(backtest):
+    found = backtest("--set", "stop_loss=none", "--set", "sizing=original")
+    assert found["input"]["params"] == {"stop_loss": None, "sizing": "original"}
+
+
 def test_an_output_in_no_folder_is_refused_before_any_work(tmp_path):
     name = str(tmp_path / "none" / "result.json")
     assert f"{name}: its folder does not exist" in refusal("backtest", *IBM, "--json", name)

@@ -23,8 +23,7 @@ CELL = CellState(cash=50_000.0, shares=270.0, anchor=185.59)
 
 def test_a_hold_says_where_it_would_act():
     assert decide(184.35, CELL, DEFAULT).sentence == (
-        "Held: 184.35 is 0.67 % under the anchor 185.59; it buys at 180.02 or lower "
-        "and sells at 191.16 or higher."
+        "Held: 184.35 is 0.67 % under the anchor 185.59; it buys at 180.02 or lower and sells at 191.16 or higher."
     )
 
 
@@ -74,9 +73,7 @@ def test_what_was_filled_since_the_anchor_was_set_is_taken_off_a_signal():
     other_way = decide(90.0, CellState(9e4, 900.0, 100.0, sold_since_anchor=40.0), DEFAULT)
     assert other_way.quantity == whole.quantity
     sell = decide(110.0, CellState(9e4, 900.0, 100.0, sold_since_anchor=40.0), DEFAULT)
-    assert sell.quantity == pytest.approx(
-        decide(110.0, CellState(9e4, 900.0, 100.0), DEFAULT).quantity + 40.0
-    )
+    assert sell.quantity == pytest.approx(decide(110.0, CellState(9e4, 900.0, 100.0), DEFAULT).quantity + 40.0)
 
 
 def test_what_was_filled_before_does_not_hinder_a_rebalance():

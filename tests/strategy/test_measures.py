@@ -40,9 +40,7 @@ def test_returns_are_daily_on_intraday_bars():
     result = simulate(intraday([list(one) for one in closes]), PLAIN)
     ends = result.columns.value[9::10]
     returns = np.diff(ends) / ends[:-1]
-    assert result.measures["sharpe"] == pytest.approx(
-        returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9
-    )
+    assert result.measures["sharpe"] == pytest.approx(returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9)
     growth = result.measures["final_value"] / 100_000.0
     assert result.measures["annual_return"] == pytest.approx(growth ** (252 / 39) - 1, rel=1e-9)
 

@@ -14,6 +14,7 @@ from portfolios.services.cells import cell_open, cell_start
 from portfolios.services.changes import changing
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
+from portfolios.services.parameters import merged
 from portfolios.services.portfolios import portfolio_archive, portfolio_create
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
@@ -71,11 +72,11 @@ def replay_create(
 ) -> ReplayRun:
     """Open a fresh portfolio for a pass over `series`. The cells are opened by its first step, at the first close.
 
-    Raises Refused when a cell names a symbol without a series.
+    Raises Refused, before anything is written, when a cell names a symbol without a series or could not be opened,
+    and for a speed out of bounds.
     """
-    missing = {plan.symbol for plan in cells} - {one.instrument.symbol for one in series}
-    if missing:
-        raise Refused(f"No bars were given for {', '.join(sorted(missing))}.", code="no_bars")
+    _require_openable(cells, series)
+    _require_speed(steps_per_second)
     timeline = timeline_of(series, trading_hours, start_day)
     with transaction.atomic():
         portfolio = portfolio_create(
@@ -118,12 +119,7 @@ def replay_pause(*, run: ReplayRun, origin: Origin) -> None:
 
 def replay_set_speed(*, run: ReplayRun, steps_per_second: Decimal, origin: Origin) -> None:
     """Change how fast a run goes. Raises Refused outside the bounds, naming them."""
-    if not ReplayRun.MINIMUM_SPEED <= steps_per_second <= ReplayRun.MAXIMUM_SPEED:
-        raise Refused(
-            f"{steps_per_second} sessions a second is outside "
-            f"{ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}; the speed was kept.",
-            code="speed_bounds",
-        )
+    _require_speed(steps_per_second)
     with changing(run, kind="replay.speed_changed", origin=origin) as change:
         change.row.steps_per_second = steps_per_second
         _pace(change.row)
@@ -168,7 +164,9 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     """
     with transaction.atomic():
         run = ReplayRun.objects.select_for_update(of=("self",)).select_related("portfolio__account").get(pk=run_id)
-        if run.status == ReplayRun.Status.FINISHED or (only_if_due and not steps_due(run, clock.now())):
+        if run.status == ReplayRun.Status.FINISHED or run.portfolio.is_archived:
+            return None
+        if only_if_due and not steps_due(run, clock.now()):
             return None
         if cells_with_open_orders(run.portfolio):
             return None
@@ -192,7 +190,32 @@ def _timeline(run: ReplayRun) -> Timeline:
     return timeline_of(series, run.portfolio.trading_hours, run.start_day)
 
 
+def _require_openable(cells: list[CellPlan], series: list[BarSeries]) -> None:
+    symbols = [plan.symbol for plan in cells]
+    missing = set(symbols) - {one.instrument.symbol for one in series}
+    if missing or not series:
+        named = ", ".join(sorted(missing)) or "a replay of nothing"
+        raise Refused(f"No bars were given for {named}.", code="no_bars")
+    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    if twice:
+        raise Refused(f"{', '.join(twice)} is given more than one cell; expected one each.", code="cell_twice")
+    for plan in cells:
+        merged(StrategyParameters(), plan.parameters)
+        opening_preview(price=Decimal(1), amount=plan.amount, stock_fraction=plan.stock_fraction)
+
+
+def _require_speed(steps_per_second: Decimal) -> None:
+    speed = steps_per_second if steps_per_second.is_finite() else Decimal(0)
+    if not ReplayRun.MINIMUM_SPEED <= speed <= ReplayRun.MAXIMUM_SPEED:
+        raise Refused(
+            f"{steps_per_second} steps a second is outside {ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}.",
+            code="speed_bounds",
+        )
+
+
 def _require_unfinished(run: ReplayRun) -> None:
+    if run.portfolio.is_archived:
+        raise Refused(f"{run.portfolio} is archived; nothing in it runs again.", code="archived")
     if run.status == ReplayRun.Status.FINISHED:
         raise Refused("This replay has reached its end.", code="replay_finished", hint="Start it again.")
 
