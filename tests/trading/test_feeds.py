@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portfolios.models import Portfolio
 from tests.portfolios.builders import make_instrument
@@ -134,6 +136,16 @@ def test_the_newest_quote_of_each_source_is_kept(desk: Desk) -> None:
     quotes_store([quote(ibm, 100), quote(aapl, 50)])
     quotes_store([quote(ibm, 101)])
     assert {one.instrument_id: one.last for one in Quote.objects.all()} == {ibm.pk: 101, aapl.pk: 50}
+
+
+def test_quotes_are_written_in_one_order_whoever_writes_them(desk: Desk) -> None:
+    quotes = [quote(make_instrument(symbol), 100) for symbol in ("IBM", "AAPL", "MSFT")]
+    told = []
+    for given in (quotes, quotes[::-1]):
+        with CaptureQueriesContext(connection) as captured:
+            quotes_store(given)
+        told.append([query["sql"] for query in captured.captured_queries])
+    assert told[0] == told[1]
 
 
 def test_each_replay_is_a_source_of_its_own(desk: Desk) -> None:
