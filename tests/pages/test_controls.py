@@ -12,7 +12,7 @@ from django.test import Client
 
 from portfolios.models import Portfolio
 from tests.pages.worlds import World
-from tests.portfolios.builders import Firm, make_firm, make_instrument
+from tests.portfolios.builders import Firm, make_cell, make_firm, make_instrument
 from trading.marketdata.catalogue import series_import
 from trading.models import Fill, ReplayRun, Tick
 from trading.services.replays import CellPlan, replay_create
@@ -137,6 +137,25 @@ def test_a_replay_has_no_tick_of_the_present(owner: Client, run: ReplayRun) -> N
 
 def test_a_portfolio_of_the_present_has_no_replay(world: World, signed_in: Client) -> None:
     assert signed_in.post(f"/portfolios/{world.portfolio.pk}/replay/start/").status_code == 404
+
+
+def test_all_cells_are_paused_and_started_together(world: World, signed_in: Client) -> None:
+    base = f"/portfolios/{world.portfolio.pk}/cells"
+    paused = signed_in.post(f"{base}/pause/", follow=True).content.decode()
+    assert "1 cell paused." in paused
+    assert "Start 1" in paused
+    started = signed_in.post(f"{base}/start/", follow=True).content.decode()
+    assert "1 cell started." in started
+    world.cell.refresh_from_db()
+    assert world.cell.status == "active"
+
+
+def test_a_cell_that_cannot_start_does_not_hold_up_the_others(world: World, signed_in: Client) -> None:
+    signed_in.post(f"/portfolios/{world.portfolio.pk}/cells/pause/")
+    make_cell(world.firm, "MSFT", anchor=None)
+    page = signed_in.post(f"/portfolios/{world.portfolio.pk}/cells/start/", follow=True).content.decode()
+    assert "1 cell started." in page
+    assert "has no anchor" in page
 
 
 def test_an_empty_firm_is_told_how_to_begin(owner: Client) -> None:
