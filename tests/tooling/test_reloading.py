@@ -28,7 +28,10 @@ import pathlib, sys
 from django.conf import settings
 settings.configure(BASE_DIR=pathlib.Path(sys.argv[1]))
 from volbal.common.serving.reloading import serve_reloading
-serve_reloading(host="localhost", port=8123, reset=True)
+try:
+    serve_reloading(host="localhost", port=8123, reset=True)
+except KeyboardInterrupt:
+    pass  # as the command does, when Ctrl-C comes while a child is being started or ended
 """
 
 
