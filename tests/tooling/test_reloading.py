@@ -49,10 +49,14 @@ def project(tmp_path: Path) -> Iterator[Path]:
     """A project in miniature, served with reload."""
     (tmp_path / "manage.py").write_text(CHILD)
     (tmp_path / "templates").mkdir()
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT) as parent:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT)
+    try:
         yield tmp_path
         parent.send_signal(signal.SIGINT)
         assert parent.wait(WITHIN_SECONDS) == 0
+    finally:
+        parent.kill()
+        parent.wait()
 
 
 def _starts(project: Path) -> list[str]:
