@@ -88,6 +88,7 @@ class PortfolioForm(OwnedForm):
     account = forms.ModelChoiceField(queryset=BrokerAccount.objects.none())
     name = forms.CharField(max_length=120)
     mode = forms.ChoiceField(choices=Portfolio.Mode.choices, initial=Portfolio.Mode.PAPER)
+    feed: forms.Field = forms.CharField(max_length=24, help_text="Where its prices come from")
     trading_hours = forms.ChoiceField(choices=Portfolio.TradingHours.choices)
     tick_interval_seconds = forms.IntegerField(initial=60, min_value=1)
 
@@ -143,13 +144,20 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     search_fields = ("name",)
     create_form = PortfolioForm
     operations: ClassVar[Sequence[Operation]] = (
-        Operation("halt", "Halt", PortfolioHaltForm, harm="Nothing in these portfolios trades until they are resumed."),
-        Operation("resume", "Resume", PortfolioResumeForm),
+        Operation(
+            "halt",
+            "Halt",
+            PortfolioHaltForm,
+            harm="Nothing in these portfolios trades until they are resumed.",
+            possible=lambda portfolio: not portfolio.is_archived,
+        ),
+        Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
         Operation(
             "archive",
             "Archive",
             PortfolioArchiveForm,
             harm="These portfolios and all their cells never trade again; their books stay to be read.",
+            possible=lambda portfolio: not portfolio.is_archived,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from portfolios import services
 from portfolios.admin.forms import OwnedForm, PlainForm, ReasonForm
 from portfolios.models import Cell, Instrument, Portfolio
 from portfolios.selectors import present_moment
+from portfolios.services.cells import STEPS
 from volbal.common.admin import TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
 
@@ -165,32 +167,61 @@ class AnchorForm(ReasonForm):
         )
 
 
+def _can(verb: str) -> Callable[[Cell], bool]:
+    """Return whether a cell's status allows a verb."""
+    return lambda cell: cell.status in STEPS[verb].origins
+
+
+def _is_kept(cell: Cell) -> bool:
+    return cell.status != Cell.Status.ARCHIVED
+
+
 @admin.register(Cell)
 class CellAdmin(OperationsAdmin, TenantAdmin):
     """Cells, with what they hold and why they stand still."""
 
     list_display = (
-        "instrument", "name", "portfolio", "tenant", "status", "status_reason",
-        "cash", "shares", "receivable", "anchor", "orders_today", "version",
+        "cell", "portfolio", "tenant", "status", "status_reason", "cash", "shares", "anchor", "orders_today",
     )  # fmt: skip
     list_filter = ("status", "portfolio__mode", "instrument")
     list_select_related = ("instrument", "portfolio", "tenant")
     search_fields = ("instrument__symbol", "name", "portfolio__name")
     create_form = CellForm
     operations = (
-        Operation("start", "Start", StartForm),
-        Operation("pause", "Pause", PauseForm, harm="These cells do not trade until they are started again."),
-        Operation("resume", "Resume", ResumeForm),
-        Operation("halt", "Halt", HaltForm, harm="These cells stop at once, until a person resumes them."),
+        Operation("start", "Start", StartForm, possible=_can("started")),
         Operation(
-            "archive", "Archive", ArchiveForm, harm="These cells never trade again; their books stay to be read."
+            "pause",
+            "Pause",
+            PauseForm,
+            harm="These cells do not trade until they are started again.",
+            possible=_can("paused"),
         ),
-        Operation("deposit", "Deposit", DepositForm),
+        Operation("resume", "Resume", ResumeForm, possible=_can("resumed")),
+        Operation(
+            "halt",
+            "Halt",
+            HaltForm,
+            harm="These cells stop at once, until a person resumes them.",
+            possible=_can("halted"),
+        ),
+        Operation(
+            "archive",
+            "Archive",
+            ArchiveForm,
+            harm="These cells never trade again; their books stay to be read.",
+            possible=_can("archived"),
+        ),
+        Operation("deposit", "Deposit", DepositForm, possible=_is_kept),
         Operation("withdraw", "Withdraw", WithdrawForm),
         Operation("transfer", "Transfer cash", TransferForm),
         Operation("adjust", "Adjust", AdjustForm),
-        Operation("anchor", "Set anchor", AnchorForm),
+        Operation("anchor", "Set anchor", AnchorForm, possible=_is_kept),
     )
+
+    @admin.display(ordering="instrument__symbol")
+    def cell(self, row: Cell) -> str:
+        """Return its instrument, and its name where it has one."""
+        return str(row)
 
     def describe(self, row: Cell) -> str:
         """Say which cell it is and what it holds."""

@@ -48,4 +48,4 @@ class PlainForm(OwnedForm):
 class ReasonForm(OwnedForm):
     """A form that asks why."""
 
-    reason = forms.CharField(max_length=240, help_text="Recorded with your name's number and the time.")
+    reason = forms.CharField(max_length=240, help_text="Kept with the change.")

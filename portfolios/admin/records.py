@@ -9,6 +9,7 @@ from portfolios import services
 from portfolios.admin.forms import ReasonForm
 from portfolios.models import AuditLink, Event, EventCursor, LedgerEntry, ParameterVersion
 from portfolios.selectors import present_moment
+from portfolios.services.reversals import REVERSIBLE
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
 from volbal.common.clock import now
 from volbal.common.operations import Operation, OperationsAdmin
@@ -40,6 +41,7 @@ class LedgerEntryAdmin(OperationsAdmin, TenantAdmin):
             "Reverse",
             ReverseForm,
             harm="The opposite of each entry is booked; of a transfer, at both ends. The entries stay.",
+            possible=lambda entry: entry.kind in REVERSIBLE and entry.reverses_id is None,
         ),
     )
 

@@ -16,7 +16,10 @@ from portfolios.services.events import event_record, subject_of
 from portfolios.services.ledger import Movement, book
 from portfolios.services.money import new_key
 from portfolios.services.origin import Origin
+from volbal.common.errors import Refused
 from volbal.common.numbers import ZERO
+
+COMMISSION_RATE_LIMIT = Decimal("0.1")
 
 
 def account_create(
@@ -30,13 +33,18 @@ def account_create(
     commission_min: Decimal = ZERO,
 ) -> BrokerAccount:
     """Open an empty account. Raises Refused naming what cannot be."""
+    if not 0 <= commission_rate < COMMISSION_RATE_LIMIT:
+        raise Refused(
+            f"commission_rate is {commission_rate}; expected at least 0 and below {COMMISSION_RATE_LIMIT}.",
+            code="out_of_bounds",
+        )
     account = BrokerAccount(
         tenant=tenant,
         name=name,
         broker=broker,
         currency=currency,
         commission_rate=commission_rate,
-        commission_min=commission_min,
+        commission_min=cash_amount("commission_min", commission_min),
     )
     with transaction.atomic():
         insert(account)

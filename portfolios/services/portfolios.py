@@ -28,6 +28,8 @@ def portfolio_create(
 
     A replay has a time of its own; every other portfolio is due for its first tick at once.
     """
+    if tick_interval_seconds < 1:
+        raise Refused(f"tick_interval_seconds is {tick_interval_seconds}; expected at least 1.", code="out_of_bounds")
     portfolio = Portfolio(
         tenant_id=account.tenant_id,
         account=account,

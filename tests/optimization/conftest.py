@@ -49,4 +49,4 @@ def series(ibm: Instrument, ibm_bars: Bars) -> BarSeries:
     actions_import(
         instrument=ibm, dividends=DATA / "dividends.csv", splits=DATA / "splits.csv", source="WIKI, public domain"
     )
-    return series_store(instrument=ibm, bars=ibm_bars, source="WIKI prices, public domain")
+    return series_store(instrument=ibm, bars=ibm_bars, source="WIKI, public domain")

@@ -7,6 +7,7 @@ import pytest
 
 from optimization.models import MOVES, Backtest
 from optimization.services import backtests as service
+from optimization.services.demonstration import demonstration_backtest
 from optimization.services.results import read_frame
 from optimization.services.states import StateError, move
 from optimization.tasks import run_backtest, run_waiting
@@ -277,3 +278,14 @@ def test_the_series_beside_it_are_those_of_the_measures(ibm_bars):
     assert days.mix_value[-1] / start - 1 == pytest.approx(result.measures["mix_return"], abs=1e-6)
     assert days.drawdown.min() == pytest.approx(result.measures["max_drawdown"])
     assert np.all(days.days[1:] > days.days[:-1])
+
+
+def test_the_demonstration_has_a_finished_backtest_made_once(scoped, series):
+    rows = [demonstration_backtest(tenant=scoped.tenant) for _ in range(2)]
+    assert rows[0].pk == rows[1].pk
+    assert rows[0].state == State.COMPLETED
+
+
+def test_the_demonstration_without_prices_says_what_is_missing(scoped):
+    with pytest.raises(LookupError, match="prices of IBM are not loaded"):
+        demonstration_backtest(tenant=scoped.tenant)

@@ -277,7 +277,7 @@ def test_the_selected_rows_lead_to_the_page_that_asks(world: World) -> None:
     assert "do not trade until they are started again" in page
 
 
-PAPER = {"name": "New", "mode": "paper", "trading_hours": "regular", "tick_interval_seconds": "60"}
+PAPER = {"name": "New", "mode": "paper", "feed": "synthetic", "trading_hours": "regular", "tick_interval_seconds": "60"}
 FREE = {"name": "New", "broker": "paper", "currency": "USD", "commission_rate": "0", "commission_min": "0"}
 CREATIONS: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (BrokerAccount, FREE, "operator"),
@@ -306,6 +306,26 @@ def test_new_rows_are_made_by_services(world: World, model: Any, data: dict[str,
     with every_tenant():
         assert model._default_manager.count() == rows + 1
         assert Event.objects.count() > events
+
+
+@pytest.mark.parametrize(
+    "status,offered",
+    [
+        ("stopped", {"start", "halt", "archive"}),
+        ("active", {"pause", "halt"}),
+        ("paused", {"start", "resume", "halt", "archive"}),
+        ("halted", {"resume", "archive"}),
+        ("archived", set()),
+    ],
+)
+def test_a_cells_page_offers_only_what_its_status_allows(world: World, status: str, offered: set[str]) -> None:
+    with every_tenant():
+        Cell.objects.filter(pk=world.cell.pk).update(status=status)
+    page = world.client("operator").get(_address(Cell, "change", world.cell.pk)).content.decode()
+    verbs = {"start", "pause", "resume", "halt", "archive"}
+    assert {verb for verb in verbs if f"/operation/{verb}/" in page} == offered
+    assert ("/operation/deposit/" in page) == (status != "archived")
+    assert "/operation/" not in world.client("auditor").get(_address(Cell, "change", world.cell.pk)).content.decode()
 
 
 def test_choices_end_at_the_tenants_one_acts_in(world: World) -> None:

@@ -26,6 +26,7 @@ from volbal.strategy import (
     dividend_entitlement,
     end_order,
     micro,
+    opening_holding,
     round_down,
     split_learned_late,
 )  # fmt: skip
@@ -42,6 +43,11 @@ def test_roundings():
     assert round_down(0.3, 0.1) == 0.3  # 0.3 / 0.1 is 2.9999999999999996
     assert round_down(2.9999999, 1.0) == 2.0
     assert round_down(5e6 + 0.5, 0.000001) == 5e6 + 0.5
+
+
+def test_an_opening_is_rounded_like_the_start_of_a_backtest():
+    assert opening_holding(130.31, 100_000.0, 0.5, 0.000001) == (383.700406, 50_000.0)
+    assert opening_holding(130.31, 100_000.0, 0.5, 1.0) == (383.0, 50_091.27)
 
 
 def test_parts_of_an_order_add_up_to_the_whole():
@@ -80,9 +86,7 @@ def test_a_live_buy_is_cut_to_what_its_limit_can_cost():
 
 
 def test_a_split_moves_shares_anchor_cost_and_what_was_filled():
-    position = Position(
-        100.0, 10.5, anchor=70.0, average_cost=35.0, bought_since_anchor=2.0, sold_since_anchor=1.0
-    )
+    position = Position(100.0, 10.5, anchor=70.0, average_cost=35.0, bought_since_anchor=2.0, sold_since_anchor=1.0)
     after = apply_split(position, 7.0)
     assert (after.shares, after.anchor, after.average_cost) == (73.5, 10.0, 5.0)
     assert (after.bought_since_anchor, after.sold_since_anchor) == (14.0, 7.0)
@@ -110,6 +114,7 @@ def test_an_anchor_that_a_dividend_eats_is_unset():
     assert anchor_after_dividend(10.0, 4.0) == 6.0
     assert anchor_after_dividend(10.0, 10.0) is None
     assert apply_ex_date(Position(0.0, 1.0, anchor=1.0), 2.0, 0.0)[0].anchor is None
+    assert apply_ex_date(Position(0.0, 1.0), 2.0, 0.0)[0].anchor is None
 
 
 def test_reinvestment_is_limited_by_the_cash():

@@ -15,6 +15,7 @@ from volbal.strategy import (
     gate_decision,
     next_triggers,
 )  # fmt: skip
+from volbal.strategy.sentences import thresholds_text
 
 DEFAULT = StrategyParameters()
 CELL = CellState(cash=50_000.0, shares=270.0, anchor=185.59)
@@ -22,8 +23,7 @@ CELL = CellState(cash=50_000.0, shares=270.0, anchor=185.59)
 
 def test_a_hold_says_where_it_would_act():
     assert decide(184.35, CELL, DEFAULT).sentence == (
-        "Held: 184.35 is 0.67 % under the anchor 185.59; it buys at 180.02 or lower "
-        "and sells at 191.16 or higher."
+        "Held: 184.35 is 0.67 % under the anchor 185.59; it buys at 180.02 or lower and sells at 191.16 or higher."
     )
 
 
@@ -37,18 +37,25 @@ def test_orders_say_what_they_do():
     assert rebalance.sentence.startswith("Rebalances toward the 75.00 % guardrail: sells 24.")
 
 
+BARE = {"auto_rebalance": False, "min_stock": 0.0, "sizing": "fixed_percentage"}
+FULL = {"auto_rebalance": False}
+FREE = {"min_notional": 0.0, "min_quantity": 5.0}
+RICH = {"cash": 90_000.0, "shares": 900.0, "anchor": 100.0}
 SKIPS = {
     "insufficient_funds": (90.0, CellState(0.01, 60.0, 100.0), {"max_stock": 1.0}, "does not buy one step"),
-    "insufficient_shares": (110.0, CellState(90.0, 0.0, 100.0), {"auto_rebalance": False, "min_stock": 0.0,
-                            "sizing": "fixed_percentage"}, "nothing to sell"),
-    "at_guardrail": (90.0, CellState(10.0, 60.0, 100.0), {"auto_rebalance": False}, "beyond the guardrail of 75"),
-    "below_step": (90.0, CellState(100.0, 1.0, 100.0), {"quantity_step": 1.0}, "less than one step of 1 share"),
+    "insufficient_shares": (110.0, CellState(90.0, 0.0, 100.0), BARE, "nothing to sell"),
+    "at_guardrail": (90.0, CellState(10.0, 60.0, 100.0), FULL, "beyond the guardrail of 75"),
+    "below_step": (
+        90.0,
+        CellState(100.0, 1.0, 100.0),
+        {"quantity_step": 1.0},
+        "less than one step of 1 share",
+    ),
     "below_min_notional": (96.0, CellState(90.0, 1.0, 100.0), {}, "under the smallest of 100.00"),
-    "below_min_quantity": (96.0, CellState(900.0, 10.0, 100.0), {"min_notional": 0.0, "min_quantity": 5.0},
-                           "under the smallest of 5 shares"),
-    "daily_order_cap": (90.0, CellState(9e4, 900.0, 100.0, orders_today=5), {}, "today's 5 orders are used up"),
-    "already_filled": (90.0, CellState(9e4, 900.0, 100.0, bought_since_anchor=900.0), {}, "all of it was filled"),
-}  # fmt: skip
+    "below_min_quantity": (96.0, CellState(900.0, 10.0, 100.0), FREE, "under the smallest of 5 shares"),
+    "daily_order_cap": (90.0, CellState(**RICH, orders_today=5), {}, "today's 5 orders are used up"),
+    "already_filled": (90.0, CellState(**RICH, bought_since_anchor=900.0), {}, "all of it was filled"),
+}
 
 
 @pytest.mark.parametrize("reason", SKIPS)
@@ -66,9 +73,7 @@ def test_what_was_filled_since_the_anchor_was_set_is_taken_off_a_signal():
     other_way = decide(90.0, CellState(9e4, 900.0, 100.0, sold_since_anchor=40.0), DEFAULT)
     assert other_way.quantity == whole.quantity
     sell = decide(110.0, CellState(9e4, 900.0, 100.0, sold_since_anchor=40.0), DEFAULT)
-    assert sell.quantity == pytest.approx(
-        decide(110.0, CellState(9e4, 900.0, 100.0), DEFAULT).quantity + 40.0
-    )
+    assert sell.quantity == pytest.approx(decide(110.0, CellState(9e4, 900.0, 100.0), DEFAULT).quantity + 40.0)
 
 
 def test_what_was_filled_before_does_not_hinder_a_rebalance():
@@ -136,3 +141,12 @@ def test_there_is_no_next_trigger_where_the_rule_would_not_act():
 def test_a_cell_without_shares_buys_at_the_present_price():
     triggers = next_triggers(CellState(5e4, 0.0, 100.0), DEFAULT, price=100.0)
     assert (triggers.buy.price, triggers.buy.reason, triggers.sell) == (100.0, "guardrail_rebalance", None)
+
+
+def test_prices_at_the_end_of_the_grid_have_no_trigger_below():
+    tiny = next_triggers(CellState(1.0, 1.0, 0.000001), DEFAULT)
+    assert tiny.buy is None
+
+
+def test_thresholds_of_a_cell_without_anchor_are_not_said():
+    assert thresholds_text(decide(10.0, CellState(1.0, 1.0, None), DEFAULT)) == ""

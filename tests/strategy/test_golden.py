@@ -47,11 +47,17 @@ def test_backtest_is_reproduced(path):
     }
     assert different == {}
     assert result.skips == expected["skips"]
-    assert (len(result.bars), result.first, result.last) == tuple(
-        expected[k] for k in ("bars", "first", "last")
-    )
+    assert (len(result.bars), result.first, result.last) == tuple(expected[k] for k in ("bars", "first", "last"))
     for name, value in expected["final"].items():
         assert close_to(getattr(result.final, name), value)
+    written = result.to_dict()
+    assert {name: sorted(written[name]) for name in ("measures", "final")} == {
+        name: sorted(expected[name]) for name in ("measures", "final")
+    }
+    assert written.keys() == expected.keys()
+    assert all(
+        trade.keys() >= wanted.keys() for trade, wanted in zip(written["trades"], expected["trades"], strict=True)
+    )
 
 
 def decision_rows():

@@ -8,6 +8,7 @@ import pytest
 
 from tests.strategy.making import PLAIN, day, intraday, run
 from volbal.strategy import MEASURES, Dividend, Split, simulate
+from volbal.strategy.measures import measure_returns
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the library warns on import of what it does without
@@ -39,9 +40,7 @@ def test_returns_are_daily_on_intraday_bars():
     result = simulate(intraday([list(one) for one in closes]), PLAIN)
     ends = result.columns.value[9::10]
     returns = np.diff(ends) / ends[:-1]
-    assert result.measures["sharpe"] == pytest.approx(
-        returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9
-    )
+    assert result.measures["sharpe"] == pytest.approx(returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9)
     growth = result.measures["final_value"] / 100_000.0
     assert result.measures["annual_return"] == pytest.approx(growth ** (252 / 39) - 1, rel=1e-9)
 
@@ -93,3 +92,17 @@ def test_every_measure_is_described():
     names = [measure.name for measure in MEASURES]
     assert list(run([100, 101]).measures) == names
     assert all(measure.label and measure.unit and measure.definition.endswith(".") for measure in MEASURES)
+
+
+def measured(values, start=100.0):
+    out = np.zeros(len(MEASURES))
+    measure_returns(np.array(values), np.zeros(len(values)), start, 0.0, out)
+    names = [measure.name for measure in MEASURES]
+    return {name: out[names.index(name)] for name in ("annual_return", "volatility", "sharpe", "sortino")}
+
+
+def test_a_value_that_reached_nothing_has_no_returns_after_it():
+    ended = measured([100.0, 0.0, 0.0])
+    assert ended["annual_return"] == -1.0
+    assert all(math.isnan(ended[name]) for name in ("volatility", "sharpe", "sortino"))
+    assert all(math.isnan(value) for value in measured([100.0, -1.0, -1.0]).values())

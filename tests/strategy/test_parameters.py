@@ -10,6 +10,7 @@ from volbal.strategy import (
     CellError,
     CellState,
     ParameterError,
+    ParameterSpecification,
     StrategyParameters,
     decide,
     parameter_row,
@@ -53,11 +54,10 @@ def test_bounds_are_said_in_words():
     assert words["max_orders_per_day"] == "a whole number at least 1"
     assert words["stop_loss"] == "a number above 0 and below 1, or none"
     assert words["auto_rebalance"] == "true or false"
+    assert ParameterSpecification("free", "", 1.0, "number", "", "Any number.").bound == "a number"
 
 
-@pytest.mark.parametrize(
-    "sizing,ratio", [("proportional", 1.6667), ("fixed_percentage", 0.1), ("original", 0.05)]
-)
+@pytest.mark.parametrize("sizing,ratio", [("proportional", 1.6667), ("fixed_percentage", 0.1), ("original", 0.05)])
 def test_the_default_ratio_follows_the_sizing(sizing, ratio):
     assert StrategyParameters(sizing=sizing).rebalance_ratio == ratio
     assert StrategyParameters().replace(sizing=sizing).rebalance_ratio == ratio

@@ -137,8 +137,8 @@ def test_the_next_triggers_are_what_the_rule_does_there(cell, parameters, price)
 @given(bars=histories(), parameters=parameter_sets(), options=run_options())
 def test_cash_and_shares_are_conserved(bars, parameters, options):
     result = simulate(bars, parameters, **{**options, "splits": [], "dividends": []})
-    start = simulate(bars.select(end=FIRST_DAY), parameters.replace(auto_rebalance=False, trigger_up=0.99,
-                     trigger_down=0.99, adaptive_multiple=0.0), stock_fraction=options["stock_fraction"])  # fmt: skip
+    idle = parameters.replace(auto_rebalance=False, trigger_up=0.99, trigger_down=0.99, adaptive_multiple=0.0)
+    start = simulate(bars.select(end=FIRST_DAY), idle, stock_fraction=options["stock_fraction"])
     cash, shares = start.final.cash, start.final.shares
     for trade in result.trades:
         sign = 1 if trade.side == "BUY" else -1

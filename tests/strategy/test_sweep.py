@@ -45,6 +45,7 @@ def test_rows_are_those_of_the_parameters():
     swept, one_by_one = sweep(BARS, grid), sweep(BARS, listed)
     assert np.array_equal(swept.values, one_by_one.values, equal_nan=True)
     assert swept.columns().keys() >= {"sizing", "auto_rebalance", "min_stock", "sharpe"}
+    assert list(one_by_one.columns()["min_stock"]) == [0.1, 0.2] * 4
     assert one_by_one.parameter_names == ("rebalance_ratio", "sizing", "min_stock", "auto_rebalance")
 
 
@@ -62,7 +63,7 @@ BAD_GRIDS = [
     ({"trigger_up": {"from": 0.1, "to": float("inf"), "step": 0.01}}, "to inf"),
     ({"trigger_up": {"from": True, "to": 1, "step": 0.01}}, "from True"),
     ({"min_notional": {"from": 0, "to": 9_999_999, "step": 1}}, "10,000,000 combinations"),
-    ({"min_notional": {"from": 0, "to": 999, "step": 1}, "commission_min": {"from": 0, "to": 9999, "step": 1}},
+    ({"min_notional": {"from": 0, "to": 999, "step": 1}, "min_quantity": {"from": 0, "to": 9999, "step": 1}},
      "10,000,000 combinations"),
 ]  # fmt: skip
 

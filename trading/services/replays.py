@@ -25,6 +25,9 @@ from volbal.common import clock, numbers
 from volbal.common.errors import Refused
 from volbal.strategy import StrategyParameters
 
+# How far a run makes up for a slow moment.
+CATCH_UP_SECONDS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
@@ -160,7 +163,8 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     """Take one step of a replay: the tick of the next stamp. Return None where there is nothing to do now.
 
     The next step waits until the orders of the last have ended, so that it decides exactly as the backtest does.
-    With `only_if_due` False a paused run is stepped by hand.
+    With `only_if_due` False a paused run is stepped by hand. A run that nobody served for longer than it may catch up
+    goes on from where it is, at its pace: nobody wants to see a night pass in a minute.
     """
     with transaction.atomic():
         run = ReplayRun.objects.select_for_update(of=("self",)).select_related("portfolio__account").get(pk=run_id)
@@ -181,7 +185,9 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
         run.position, run.as_of = run.position + 1, moment
         if run.position >= run.step_count:
             run.status = ReplayRun.Status.FINISHED
-        run.save(update_fields=["position", "as_of", "status"])
+        if steps_due(run, clock.now()) > 1 + CATCH_UP_SECONDS * run.steps_per_second:
+            _pace(run)
+        run.save(update_fields=["position", "as_of", "status", "paced_from", "paced_position"])
     return outcome
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from django.conf import settings
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -52,13 +52,6 @@ def may_see(request: HttpRequest, tenant_id: int | None) -> bool:
 def may_act(request: HttpRequest, tenant_id: int | None) -> bool:
     """Return whether the person changes this tenant's rows; None is the installation's own."""
     return is_platform_operator(request) or (tenant_id is not None and roles_of(request).get(tenant_id) in ACTING_ROLES)
-
-
-def acting_tenants(request: HttpRequest) -> Q:
-    """Return the condition on tenants in which the person acts, for a choice of tenants."""
-    if is_platform_operator(request):
-        return Q()
-    return Q(pk__in=[tenant_id for tenant_id, role in roles_of(request).items() if role in ACTING_ROLES])
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types

@@ -75,14 +75,22 @@ def _typed(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+def _always(_: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something done to rows. `harm` says in a sentence what it takes away, where it does."""
+    """Something done to rows.
+
+    `harm` says in a sentence what it takes away, where it does; `possible` whether a row's page offers it.
+    """
 
     name: str
     label: str
     form: type[ServiceForm]
     harm: str = ""
+    possible: Callable[[Any], bool] = _always
 
 
 class OperationsAdmin:
@@ -155,6 +163,7 @@ class OperationsAdmin:
             offered = [
                 {"label": operation.label, "address": self._operation_address(operation, [object_id])}
                 for operation in self.operations
+                if operation.possible(row)
             ]
         context = {"operations": offered, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc,no-any-return]

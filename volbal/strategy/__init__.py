@@ -30,6 +30,7 @@ from volbal.strategy.fills import (
     book_fill,
     buy_limit,
     end_order,
+    opening_holding,
 )
 from volbal.strategy.grid import Combinations, Grid, ParameterList, expand_grid
 from volbal.strategy.indices import CELL_COUNT, PARAMETER_COLUMNS, PARAMETER_COUNT
@@ -103,6 +104,7 @@ __all__ = [
     "gate_decision",
     "micro",
     "next_triggers",
+    "opening_holding",
     "parameter_row",
     "round_down",
     "simulate",

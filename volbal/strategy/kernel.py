@@ -7,10 +7,10 @@ from volbal.strategy.adaptive import set_triggers
 from volbal.strategy.compile import compiled, inlined
 from volbal.strategy.corporate_actions import ex_date_row, pay_row, reinvest_row, split_row
 from volbal.strategy.execution import fill_order, record_bar
-from volbal.strategy.fills import slipped
+from volbal.strategy.fills import opening_holding, slipped
 from volbal.strategy.market import Market
 from volbal.strategy.measures import measure_run
-from volbal.strategy.numeric import FloatArray, IntArray, cents, round_down
+from volbal.strategy.numeric import FloatArray, IntArray
 from volbal.strategy.quiet import pass_over, quiet_band
 from volbal.strategy.resting import rebalance_at_close, walk_bar
 from volbal.strategy.rule import decide_row
@@ -31,10 +31,9 @@ def start_cell(work: Workspace, market: Market, options: Options, parameters: Fl
         cell[at.SHARES], cell[at.CASH], cell[at.ANCHOR] = options.shares, options.cash, options.anchor
         value = options.shares * price + options.cash
     else:
-        cell[at.SHARES] = round_down(
-            options.stock_fraction * options.cash / price, parameters[at.QUANTITY_STEP]
+        cell[at.SHARES], cell[at.CASH] = opening_holding(
+            price, options.cash, options.stock_fraction, parameters[at.QUANTITY_STEP]
         )
-        cell[at.CASH] = cents(options.cash - cents(cell[at.SHARES] * price))
         cell[at.ANCHOR] = price
         value = options.cash
     cell[at.COST] = price
@@ -119,9 +118,7 @@ def next_appointment(work: Workspace, market: Market, bar: int) -> int:
 
 
 @inlined
-def watch_close(
-    work: Workspace, record: Record, market: Market, options: Options, bar: int
-) -> tuple[float, int]:
+def watch_close(work: Workspace, record: Record, market: Market, options: Options, bar: int) -> tuple[float, int]:
     """Evaluate at the close; fill there, or return the order that waits for the next open (strategy 10.3)."""
     price = market.close[bar]
     action, reason, _, _, quantity = decide_row(price, work.cell, work.parameters, codes.ASK_SIGNAL)

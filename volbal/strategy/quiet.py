@@ -102,7 +102,7 @@ def pass_over(work: Workspace, market: Market, low: float, high: float, start: i
             inside += 1 if inside_low <= close <= inside_high else 0
             bar += 1
             if value < peak * shallowest:  # leaving the loop keeps its rare division out of every turn
-                deepest = value / peak - 1.0
+                deepest = value / peak - 1.0 if peak > 0.0 else deepest
                 break
     tally[ws.PEAK], tally[ws.DRAWDOWN] = peak, deepest
     tally[ws.INSIDE] += inside

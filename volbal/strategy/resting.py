@@ -20,15 +20,13 @@ def sell_level(anchor: float, trigger_up: float) -> float:
 
 @compiled
 def buy_level(anchor: float, trigger_down: float) -> float:
-    """Return the limit of the resting buy order, in whole cents at or below the trigger; 0 has no order."""
+    """Return the limit of the resting buy order, in whole cents at or below the trigger; none is met at 0."""
     return math.floor(buy_threshold(anchor, trigger_down) * 100.0) / 100.0
 
 
 @compiled
 def resting_order(cell: FloatArray, parameters: FloatArray, level: float, side: int) -> tuple[float, int]:
-    """Return signed quantity and reason of the order that rests at a level, quantity 0 where none does."""
-    if level <= 0.0:
-        return 0.0, codes.INSIDE_BAND
+    """Return signed quantity and reason of the order at a level above 0; quantity 0 where none rests."""
     action, reason, _, _, quantity = decide_row(level, cell, parameters, side)
     if action != (codes.BUY if side > 0 else codes.SELL):
         return 0.0, reason

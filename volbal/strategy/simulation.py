@@ -1,6 +1,6 @@
 """Backtest one cell on bars (strategy 10 to 13)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,19 @@ class Result:
         """Return the stamp of the last bar."""
         return self.bars.label(len(self.bars) - 1)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON takes: extent, measures, trades, skips by reason and the cell at the end."""
+        names = ("cash", "shares", "anchor", "receivable")
+        return {
+            "bars": len(self.bars),
+            "first": self.first,
+            "last": self.last,
+            "measures": dict(self.measures),
+            "trades": [asdict(trade) for trade in self.trades],
+            "skips": dict(self.skips),
+            "final": {name: getattr(self.final, name) for name in names},
+        }
+
 
 def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Result:
     """Backtest one cell on bars (strategy 10 to 13); the options are those of `RunOptions`, by keyword.
@@ -96,9 +109,7 @@ def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Resu
     refuse_later_features(parameters)
     run = RunOptions(**options)
     seen = run.select(bars, after_hours=parameters.allow_after_hours)
-    market = prepare_market(
-        seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting"
-    )
+    market = prepare_market(seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting")
     sigma = volatility_of_days(seen, market, run, parameters.adaptive_decay)
     work, record = _run(market, run, parameter_row(parameters), sigma)
     return Result(

@@ -46,12 +46,7 @@ def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) 
     inside = [(bar, action) for bar, action in actions if bar < len(bars)]
     numbers = np.cumsum([isinstance(action, Dividend) for _, action in inside], dtype=np.int64) - 1
     payments = sorted(
-        (
-            max(
-                bar, _bar_of(bars, day_number(action.ex_date if action.pay_date is None else action.pay_date))
-            ),
-            int(number),
-        )
+        (max(bar, _payment_bar(bars, action)), int(number))
         for (bar, action), number in zip(inside, numbers, strict=True)
         if isinstance(action, Dividend)
     )

@@ -30,9 +30,7 @@ class NextTriggers:
     sell: NextTrigger | None
 
 
-def next_triggers(
-    cell: CellState, parameters: StrategyParameters, *, price: float | None = None
-) -> NextTriggers:
+def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: float | None = None) -> NextTriggers:
     """Return the first price down at which the cell buys and the first up at which it sells.
 
     The candidates are `price` itself (the current one, where given), the trigger and the price at which the

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from optimization.services.demonstration import demonstration_backtest
 from portfolios.models import Portfolio, Tenant
 from trading.services.demonstration import SLUG, demonstration_load, sign_ins, synthetic_load
 from trading.services.replay_runs import replay_run_steps
@@ -14,7 +15,7 @@ from volbal.common.tenancy import tenant_scope
 
 
 class Command(BaseCommand):
-    help = "Load the demonstration (once): tenant, people, prices, replays; print the sign-ins."
+    help = "Load the demonstration (once): tenant, people, prices, replays, a backtest; print the sign-ins."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Let the replays be some way in when they are first seen."""
@@ -26,6 +27,8 @@ class Command(BaseCommand):
             with tenant_scope(run.tenant_id):
                 replay_run_steps(run=run, steps=options["steps"])
         tenant = Tenant.objects.get(slug=SLUG)
+        with tenant_scope(tenant.pk):
+            demonstration_backtest(tenant=tenant)
         if getattr(settings, "SEED_SYNTHETIC_PRICES", False):
             self._seed_synthetic(tenant)
         for one in sign_ins():

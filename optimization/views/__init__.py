@@ -1,0 +1,1 @@
+"""Pages of research: parse, authorise, call one service or selector, show."""
