@@ -191,6 +191,13 @@ async def _watch(user: Any, portfolio_id: int) -> ApplicationCommunicator:
     return socket
 
 
+async def _leave(socket: ApplicationCommunicator) -> None:
+    """End a socket as the server does once it is closed on either side, and the connections of its threads."""
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+    await socket.wait(timeout=1)
+    await sync_to_async(_close_connections)()
+
+
 @pytest.fixture
 def two_desks(transactional_db: None) -> tuple[Desk, Desk]:
     return make_desk("north"), make_desk("south")
@@ -215,9 +222,7 @@ class TestSocket:
         await sync_to_async(self._publish)(desk)
         told = orjson.loads((await socket.receive_output(timeout=10))["text"])
         assert (told["kind"], told["portfolio_id"], told["cells"]) == ("tick", desk.portfolio.pk, [])
-        await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-        await socket.wait(timeout=10)
-        await sync_to_async(_close_connections)()
+        await _leave(socket)
 
     async def _joined(self, socket: ApplicationCommunicator) -> None:
         """Wait until the consumer has joined its group, which follows the acceptance."""
@@ -239,10 +244,10 @@ class TestSocket:
             user = await sync_to_async(_member)(north, "trader", is_active=False)
         socket = await _watch(user, north.portfolio.pk)
         assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": 4403}
-        await sync_to_async(_close_connections)()
+        await _leave(socket)
 
     async def test_a_portfolio_that_is_not_is_closed_with_4403(self, two_desks: tuple[Desk, Desk]) -> None:
         user = await sync_to_async(_member)(two_desks[0], "owner")
         socket = await _watch(user, 10**9)
         assert (await socket.receive_output(timeout=10))["code"] == 4403
-        await sync_to_async(_close_connections)()
+        await _leave(socket)
