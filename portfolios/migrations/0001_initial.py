@@ -330,7 +330,12 @@ class Migration(migrations.Migration):
                         choices=[("replay", "Replay"), ("paper", "Paper"), ("live", "Live")], max_length=8
                     ),
                 ),
-                ("feed", models.CharField(default="replay", help_text="Name in the registry of feeds", max_length=24)),
+                (
+                    "feed",
+                    models.CharField(
+                        blank=True, help_text="Name in the registry of feeds; empty: nothing ticks", max_length=24
+                    ),
+                ),
                 (
                     "trading_hours",
                     models.CharField(

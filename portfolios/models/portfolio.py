@@ -20,10 +20,12 @@ class Portfolio(TenantOwned):
         REGULAR = "regular", "Regular session"
         EXTENDED = "extended", "With after hours"
 
+    REPLAY_FEED = "replay"
+
     account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="portfolios")
     name = models.CharField(max_length=120)
     mode = models.CharField(max_length=8, choices=Mode)
-    feed = models.CharField(max_length=24, default="replay", help_text="Name in the registry of feeds")
+    feed = models.CharField(max_length=24, blank=True, help_text="Name in the registry of feeds; empty: nothing ticks")
     trading_hours = models.CharField(max_length=8, choices=TradingHours, default=TradingHours.REGULAR)
     tick_interval_seconds = models.PositiveIntegerField(default=60)
     next_tick_at = models.DateTimeField(null=True, blank=True, db_index=True)

@@ -131,7 +131,7 @@ def _insert(
     *, cell: Cell, rule: StrategyParameters, number: int, origin: Origin, note: str = "", preset: str = ""
 ) -> ParameterVersion:
     _require_live(cell.portfolio, rule)
-    _require_worked(rule)
+    require_worked(rule)
     version = ParameterVersion(
         tenant_id=cell.tenant_id,
         cell=cell,
@@ -145,7 +145,8 @@ def _insert(
     return version
 
 
-def _require_worked(rule: StrategyParameters) -> None:
+def require_worked(rule: StrategyParameters) -> None:
+    """Raise Refused for a parameter that no cell is worked with yet, naming it."""
     for name in ("stop_loss", "slice_notional"):
         value = getattr(rule, name)
         if value is not None:

@@ -21,13 +21,17 @@ def portfolio_create(
     mode: str,
     origin: Origin,
     trading_hours: str = Portfolio.TradingHours.REGULAR,
-    feed: str = "replay",
+    feed: str = "",
     tick_interval_seconds: int = 60,
 ) -> Portfolio:
     """Create a portfolio in an account. Raises Refused naming what cannot be.
 
-    A replay has a time of its own; every other portfolio is due for its first tick at once.
+    `feed` names where current prices come from: with one the portfolio is due for its first tick at once, without it
+    nothing ticks. A replay has a time and prices of its own.
     """
+    is_replay = mode == Portfolio.Mode.REPLAY
+    if feed and (feed == Portfolio.REPLAY_FEED) != is_replay:
+        raise Refused(f"feed is {feed!r} in mode {mode}; recorded prices go with mode replay alone.", code="feed")
     if tick_interval_seconds < 1:
         raise Refused(f"tick_interval_seconds is {tick_interval_seconds}; expected at least 1.", code="out_of_bounds")
     portfolio = Portfolio(
@@ -35,14 +39,20 @@ def portfolio_create(
         account=account,
         name=name,
         mode=mode,
-        feed=feed,
+        feed=Portfolio.REPLAY_FEED if is_replay else feed,
         trading_hours=trading_hours,
         tick_interval_seconds=tick_interval_seconds,
-        next_tick_at=None if mode == Portfolio.Mode.REPLAY else clock.now(),
+        next_tick_at=None if is_replay or not feed else clock.now(),
     )
     with transaction.atomic():
         insert(portfolio)
-        facts = {"account_id": account.pk, "name": name, "mode": mode, "feed": feed, "trading_hours": trading_hours}
+        facts = {
+            "account_id": account.pk,
+            "name": name,
+            "mode": mode,
+            "feed": portfolio.feed,
+            "trading_hours": trading_hours,
+        }
         event_record(
             kind="portfolio.created",
             subject=subject_of(portfolio),

@@ -103,7 +103,7 @@ class PaperBroker:
             # One fill of an account at a time: their ids are the cursor of its reports, and an id that is committed
             # after a higher one would never be read.
             BrokerAccount.objects.select_for_update(no_key=True).get(pk=self.account.pk)
-            order = PaperOrder.objects.select_for_update().get(pk=order_id)
+            order = PaperOrder.objects.select_for_update(no_key=True).get(pk=order_id)
             quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.instrument_id).first()
             if not order.is_open or quote is None or quote.last is None or not _reaches(order, quote.last):
                 return

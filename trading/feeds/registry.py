@@ -9,7 +9,7 @@ from trading.feeds.base import Feed
 from trading.feeds.synthetic import SyntheticFeed
 from volbal.common.errors import Refused
 
-REPLAY = "replay"
+REPLAY = Portfolio.REPLAY_FEED
 _factories: dict[str, Callable[[], Feed]] = {"synthetic": SyntheticFeed}
 
 

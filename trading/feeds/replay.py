@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
@@ -13,27 +15,38 @@ from numpy.typing import NDArray
 from portfolios.models import Portfolio
 from trading.feeds.base import PriceQuote
 from trading.marketdata.calendars import exchange_calendar
-from trading.marketdata.catalogue import load_bars
+from trading.marketdata.catalogue import load_actions, load_bars
 from trading.models import BarSeries
 from volbal.common import numbers
-from volbal.strategy import Bars
+from volbal.strategy import Bars, Split
+from volbal.strategy.bars import day_number
 
 NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One instrument's closes by stamp (UTC nanoseconds)."""
+    """One instrument's closes by stamp (UTC nanoseconds).
+
+    `previous_closes` are the closes of the day before, in today's shares where a split came between; NaN on the
+    first day.
+    """
 
     instrument_id: int
     symbol: str
     stamps: NDArray[np.int64]
     closes: NDArray[np.float64]
+    previous_closes: NDArray[np.float64]
 
     def index(self, stamp: int) -> int | None:
         """Return the position of a stamp, or None where this instrument has no bar then."""
         place = int(np.searchsorted(self.stamps, stamp))
         return place if place < len(self.stamps) and self.stamps[place] == stamp else None
+
+    def previous_close(self, place: int) -> Decimal | None:
+        """Return the close that a day's change is measured from, or None on the first day."""
+        close = float(self.previous_closes[place])
+        return None if math.isnan(close) else numbers.price(close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ class Timeline:
                 source=source,
                 is_synthetic=self.is_synthetic,
                 last=numbers.price(float(track.closes[place])),
-                previous_close=numbers.price(float(track.closes[place - 1])) if place else None,
+                previous_close=track.previous_close(place),
                 as_of=moment,
                 received_at=received_at,
             )
@@ -104,7 +117,19 @@ def _timeline(contents: tuple[tuple[int, int, str], ...], after_hours: bool, sta
 def _track(series: BarSeries, after_hours: bool, start_day: dt.date | None) -> Track:
     bars = load_bars(series).select(start=start_day, after_hours=after_hours)
     stamps = _daily_stamps(series, bars) if series.resolution == BarSeries.Resolution.DAILY else bars.stamps
-    return Track(series.instrument_id, series.instrument.symbol, stamps, bars.close)
+    previous = _previous_closes(bars, load_actions(series.instrument)[1])
+    return Track(series.instrument_id, series.instrument.symbol, stamps, bars.close, previous)
+
+
+def _previous_closes(bars: Bars, splits: Iterable[Split]) -> NDArray[np.float64]:
+    last_of_day_before = np.searchsorted(bars.days, bars.days, side="left") - 1
+    known = last_of_day_before >= 0
+    closes = np.where(known, bars.close[last_of_day_before], np.nan)
+    days_before = np.where(known, bars.days[last_of_day_before], bars.days)
+    for split in splits:
+        day = day_number(split.ex_date)
+        closes[(days_before < day) & (day <= bars.days)] /= split.ratio
+    return closes
 
 
 def _daily_stamps(series: BarSeries, bars: Bars) -> NDArray[np.int64]:

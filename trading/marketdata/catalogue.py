@@ -44,7 +44,7 @@ def series_store(*, instrument: Instrument, bars: Bars, source: str, is_syntheti
     content = bars_as_parquet(bars)
     resolution = BarSeries.Resolution.DAILY if bars.resolution == "daily" else BarSeries.Resolution.MINUTE
     with transaction.atomic():
-        Instrument.objects.select_for_update().get(pk=instrument.pk)
+        Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
         before = BarSeries.objects.filter(instrument=instrument, resolution=resolution).aggregate(newest=Max("version"))
         version = (before["newest"] or 0) + 1
         series = BarSeries(

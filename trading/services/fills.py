@@ -38,7 +38,7 @@ def fill_book(*, account: BrokerAccount, report: FillReport) -> Fill | None:
             # The cell is locked now, so that what follows is read once by one process.
             if Fill.objects.filter(account=account, broker_fill_id=report.broker_fill_id).exists():
                 return None
-            order = Order.objects.select_for_update().get(pk=order.pk)
+            order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
             fill = _book(change.row, order, report)
             change.details |= _told(order, fill)
     return fill

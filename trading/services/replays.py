@@ -12,9 +12,10 @@ from django.db import transaction
 from portfolios.models import BrokerAccount, Cell, Instrument, Portfolio
 from portfolios.services.cells import cell_open, cell_start
 from portfolios.services.changes import changing
+from portfolios.services.events import event_record, subject_of
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
-from portfolios.services.parameters import merged
+from portfolios.services.parameters import merged, require_worked
 from portfolios.services.portfolios import portfolio_archive, portfolio_create
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
@@ -27,6 +28,8 @@ from volbal.strategy import StrategyParameters
 
 # How far a run makes up for a slow moment.
 CATCH_UP_SECONDS = 5
+
+ORIGIN = Origin(task="replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,13 @@ def replay_create(
             cells=[plan.as_json() for plan in cells],
         )
         run.series.set(series)
+        event_record(
+            kind="replay.created",
+            subject=subject_of(run),
+            origin=origin,
+            tenant_id=run.tenant_id,
+            after={"portfolio_id": portfolio.pk, "series": [one.pk for one in series], "cells": run.cells},
+        )
     return run
 
 
@@ -167,7 +177,11 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     goes on from where it is, at its pace: nobody wants to see a night pass in a minute.
     """
     with transaction.atomic():
-        run = ReplayRun.objects.select_for_update(of=("self",)).select_related("portfolio__account").get(pk=run_id)
+        run = (
+            ReplayRun.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("portfolio__account")
+            .get(pk=run_id)
+        )
         if run.status == ReplayRun.Status.FINISHED or run.portfolio.is_archived:
             return None
         if only_if_due and not steps_due(run, clock.now()):
@@ -185,6 +199,13 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
         run.position, run.as_of = run.position + 1, moment
         if run.position >= run.step_count:
             run.status = ReplayRun.Status.FINISHED
+            event_record(
+                kind="replay.finished",
+                subject=subject_of(run),
+                origin=ORIGIN,
+                tenant_id=run.tenant_id,
+                as_of=moment,
+            )
         if steps_due(run, clock.now()) > 1 + CATCH_UP_SECONDS * run.steps_per_second:
             _pace(run)
         run.save(update_fields=["position", "as_of", "status", "paced_from", "paced_position"])
@@ -206,7 +227,7 @@ def _require_openable(cells: list[CellPlan], series: list[BarSeries]) -> None:
     if twice:
         raise Refused(f"{', '.join(twice)} is given more than one cell; expected one each.", code="cell_twice")
     for plan in cells:
-        merged(StrategyParameters(), plan.parameters)
+        require_worked(merged(StrategyParameters(), plan.parameters))
         opening_preview(price=Decimal(1), amount=plan.amount, stock_fraction=plan.stock_fraction)
 
 
@@ -239,7 +260,6 @@ def _open_cells(run: ReplayRun, timeline: Timeline, moment: dt.datetime) -> None
 
 
 def _open_cell(run: ReplayRun, plan: CellPlan, close: float, moment: dt.datetime) -> Cell:
-    origin = Origin(task="replay")
     parameters = StrategyParameters(**plan.parameters)
     opening = opening_preview(
         price=numbers.price(close),
@@ -252,12 +272,12 @@ def _open_cell(run: ReplayRun, plan: CellPlan, close: float, moment: dt.datetime
         instrument=Instrument.objects.get(symbol=plan.symbol),
         price=numbers.price(close),
         as_of=moment,
-        origin=origin,
+        origin=ORIGIN,
         cash=opening.cash,
         shares=opening.shares,
         anchor=numbers.price(close),
         parameters=plan.parameters,
         reinvest_dividends=plan.reinvest_dividends,
     )
-    cell_start(cell=cell, origin=origin)
+    cell_start(cell=cell, origin=ORIGIN)
     return cell

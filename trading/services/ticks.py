@@ -48,7 +48,11 @@ def tick_run(
     started = time.perf_counter()
     by_instrument = {quote.instrument_id: quote for quote in quotes}
     with transaction.atomic():
-        portfolio = Portfolio.objects.select_for_update(of=("self",)).select_related("account").get(pk=portfolio_id)
+        portfolio = (
+            Portfolio.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("account")
+            .get(pk=portfolio_id)
+        )
         # Time goes forward only: a late tick would bring back older prices, days and counts of orders.
         taken = Tick.objects.filter(portfolio=portfolio, as_of__gte=as_of if due is None else min(due, as_of))
         if portfolio.is_archived or taken.exists():
@@ -78,7 +82,9 @@ def tick_run(
 
 
 def _cells(portfolio: Portfolio, by_instrument: dict[int, PriceQuote]) -> list[Cell]:
-    rows = Cell.objects.select_for_update(of=("self",)).filter(portfolio=portfolio, instrument__in=by_instrument)
+    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
+        portfolio=portfolio, instrument__in=by_instrument
+    )
     rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument", "parameters")
     cells = list(rows.order_by("id"))
     for cell in cells:
