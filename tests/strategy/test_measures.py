@@ -40,9 +40,7 @@ def test_returns_are_daily_on_intraday_bars():
     result = simulate(intraday([list(one) for one in closes]), PLAIN)
     ends = result.columns.value[9::10]
     returns = np.diff(ends) / ends[:-1]
-    assert result.measures["sharpe"] == pytest.approx(
-        returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9
-    )
+    assert result.measures["sharpe"] == pytest.approx(returns.mean() / returns.std(ddof=1) * math.sqrt(252), rel=1e-9)
     growth = result.measures["final_value"] / 100_000.0
     assert result.measures["annual_return"] == pytest.approx(growth ** (252 / 39) - 1, rel=1e-9)
 
@@ -88,6 +86,13 @@ def test_what_is_undefined_is_none():
     assert (rising["sortino"], rising["calmar"]) == (None, None)
     two = run([100, 101]).measures
     assert (two["volatility"], two["sharpe"]) == (None, None)
+
+
+def test_a_growth_that_no_number_holds_is_none():
+    # 50.5-fold in a day is 50.5 to the power of 252 a year, more than float64 reaches.
+    measures = run([1, 100], PLAIN.replace(max_trade_fraction=0.001)).measures
+    assert measures["total_return"] == pytest.approx(49.5)
+    assert (measures["annual_return"], measures["calmar"]) == (None, None)
 
 
 def test_every_measure_is_described():

@@ -125,7 +125,8 @@ def measure_returns(
         return
     growth = day_values[count] / start
     if growth >= 0.0:
-        out[ANNUAL_RETURN] = growth ** (DAYS_A_YEAR / count) - 1.0
+        yearly = growth ** (DAYS_A_YEAR / count) - 1.0
+        out[ANNUAL_RETURN] = yearly if math.isfinite(yearly) else math.nan
     if not all_positive(day_values, count):
         return
     free = risk_free_rate / DAYS_A_YEAR

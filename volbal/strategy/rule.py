@@ -57,9 +57,7 @@ def size_order(signal: int, price: float, value: float, cell: FloatArray, parame
 
 
 @compiled
-def quantity_to_share(
-    share: float, price: float, stock: float, value: float, commission_rate: float
-) -> float:
+def quantity_to_share(share: float, price: float, stock: float, value: float, commission_rate: float) -> float:
     """Return the signed quantity after which the stock share, commission paid, is `share` (strategy 5)."""
     gap = share * value - stock
     if gap >= 0.0:
@@ -155,14 +153,14 @@ def limit_order(
     buying = wanted > 0.0
     step = parameters[at.QUANTITY_STEP]
     if buying:
-        source = affordable(
-            cell[at.CASH], price, parameters[at.COMMISSION_RATE], parameters[at.COMMISSION_MIN]
-        )
+        source = affordable(cell[at.CASH], price, parameters[at.COMMISSION_RATE], parameters[at.COMMISSION_MIN])
     else:
         source = cell[at.SHARES]
     limited = min(abs(wanted), source, parameters[at.MAX_TRADE_FRACTION] * value / price)
     already = 0.0 if rebalancing else (cell[at.BOUGHT] if buying else cell[at.SOLD])
     size = round_down(max(limited - already, 0.0), step)
+    if not buying:
+        size = min(size, source)  # the noise that rounding forgives is whole steps beyond 1e13 of them
     quantity = size if buying else -size
     if size == 0.0:
         refusal = empty_reason(buying, source, limited, step)
