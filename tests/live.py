@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,20 @@ def _read(installation: Installation, serves: threading.Event) -> None:
                 installation.url = address[1]
                 serves.set()
     serves.set()
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data as the first start leaves it, made once: loading the demonstration takes its time."""
+    folder = tmp_path_factory.mktemp("prepared")
+    installation_start(folder).stop()
+    return folder
+
+
+@pytest.fixture
+def prepared(_prepared: Path, tmp_path: Path) -> Path:
+    """A copy of a stopped installation's data, for this test alone."""
+    return Path(shutil.copytree(_prepared, tmp_path / "prepared"))
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from celery import shared_task
 
 from portfolios.models import Portfolio
 from trading.models import ReplayRun
 from trading.services.dispatch import accounts_with_open_orders, portfolios_claim_due, replays_due
 from trading.services.live import portfolio_publish
-from trading.services.marks import mark_refresh
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.replays import replay_step
@@ -20,11 +21,11 @@ from volbal.common.tenancy import every_tenant, tenant_scope
 def dispatch_due() -> None:
     """Once a second: wake every replay that is behind its pace and every portfolio whose interval has passed."""
     with every_tenant():
-        replays, portfolios = replays_due(), portfolios_claim_due()
+        replays, ticks = replays_due(), portfolios_claim_due()
     for run in replays:
         advance_replay.delay(run.tenant_id, run.pk)
-    for portfolio in portfolios:
-        tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
+    for tick in ticks:
+        tick_portfolio.delay(tick.tenant_id, tick.portfolio_id, tick.due.isoformat())
 
 
 @shared_task
@@ -47,10 +48,12 @@ def replay_follow_up(tenant_id: int, run: ReplayRun, outcome: TickOutcome) -> No
 
 
 @shared_task
-def tick_portfolio(tenant_id: int, portfolio_id: int) -> None:
-    """Look at a portfolio that lives in the present, now."""
+def tick_portfolio(tenant_id: int, portfolio_id: int, due: str | None = None) -> None:
+    """Look at a portfolio that lives in the present, now; the tick that was due at a moment is taken once."""
+    since = None if due is None else dt.datetime.fromisoformat(due)
     with tenant_scope(tenant_id):
-        outcome = portfolio_tick(portfolio=Portfolio.objects.select_related("account").get(pk=portfolio_id))
+        portfolio = Portfolio.objects.select_related("account").get(pk=portfolio_id)
+        outcome = portfolio_tick(portfolio=portfolio, due=since)
         if outcome is None:
             return
         portfolio_publish(portfolio_id=portfolio_id, kind="tick")
@@ -72,10 +75,7 @@ def send_orders(tenant_id: int, account_id: int) -> None:
     """Send an account's intents, book its fills, tell those who watch, and let its replays go on."""
     with tenant_scope(tenant_id):
         fills = orders_send(account_id=account_id)
-        cells = {fill.order.cell_id: fill.order.cell for fill in fills}
-        for cell in cells.values():
-            mark_refresh(cell=cell)
-        touched = {cell.portfolio_id for cell in cells.values()}
+        touched = {fill.order.cell.portfolio_id for fill in fills}
         for portfolio_id in touched:
             portfolio_publish(portfolio_id=portfolio_id, kind="orders", fills=fills)
         runs = ReplayRun.objects.filter(portfolio__in=touched, status=ReplayRun.Status.RUNNING)

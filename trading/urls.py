@@ -6,10 +6,13 @@ from trading.views import actions, cell, charts, controls, dashboard, parameters
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("palette/", dashboard.palette, name="palette"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("portfolios/<int:portfolio_id>/", dashboard.portfolio, name="portfolio"),
     path("portfolios/<int:portfolio_id>/live/", dashboard.live, name="portfolio-live"),
     path("portfolios/<int:portfolio_id>/export.csv", charts.portfolio_export, name="portfolio-export"),
+    path("portfolios/<int:portfolio_id>/cells/start/", controls.cells_start, name="cells-start"),
+    path("portfolios/<int:portfolio_id>/cells/pause/", controls.cells_pause, name="cells-pause"),
     path("portfolios/<int:portfolio_id>/tick/", controls.tick, name="portfolio-tick"),
     path("portfolios/<int:portfolio_id>/replay/start/", controls.start, name="replay-start"),
     path("portfolios/<int:portfolio_id>/replay/pause/", controls.pause, name="replay-pause"),

@@ -11,14 +11,14 @@ from typing import Self, TextIO
 SHOW_AFTER_SECONDS = 1.0
 EVERY_SECONDS_ON_TERMINAL = 0.2
 EVERY_SECONDS_ELSEWHERE = 10.0
-COMPILING = "Compiling the rule, as the first run after a change does; later runs start at once."
+COMPILING = "Getting ready: the first run after a change compiles the rule; later ones start at once."
 
 
 class Progress:
     """Tell how much of `what` is done and how long it will still take, inside a `with` block.
 
     On a terminal one line is rewritten from the start; elsewhere lines follow each other, the first after a second.
-    Work that has reported nothing by then is being compiled, and is said to be.
+    Where nothing has been reported by then, the rule may be being compiled, which is said.
     """
 
     def __init__(self, what: str, stream: TextIO | None = None, *, show_after: float = SHOW_AFTER_SECONDS) -> None:

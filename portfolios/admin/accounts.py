@@ -88,7 +88,7 @@ class PortfolioForm(OwnedForm):
     account = forms.ModelChoiceField(queryset=BrokerAccount.objects.none())
     name = forms.CharField(max_length=120)
     mode = forms.ChoiceField(choices=Portfolio.Mode.choices, initial=Portfolio.Mode.PAPER)
-    feed = forms.CharField(max_length=24, help_text="Name in the registry of feeds: where its prices come from")
+    feed: forms.Field = forms.CharField(max_length=24, help_text="Where its prices come from")
     trading_hours = forms.ChoiceField(choices=Portfolio.TradingHours.choices)
     tick_interval_seconds = forms.IntegerField(initial=60, min_value=1)
 

@@ -6,6 +6,7 @@ import { BandSeries } from "./band.js";
 import { format, moment } from "./format.js";
 
 const REFRESH_MS = 800;
+const FEWEST_BARS = 60; // a young chart fills up from the right
 const charts = new Map();
 
 /* A token's colour as the canvas can use it. */
@@ -158,8 +159,9 @@ class Chart {
 
   showRecent(count) {
     const most = Number(this.node.dataset.bars || 0);
-    if (most && count > most) this.chart.timeScale().setVisibleLogicalRange({ from: count - most, to: count + 2 });
-    else this.chart.timeScale().fitContent();
+    const shown = most ? Math.min(most, Math.max(FEWEST_BARS, count)) : count;
+    if (shown === count) this.chart.timeScale().fitContent();
+    else this.chart.timeScale().setVisibleLogicalRange({ from: count - shown, to: count + 2 });
   }
 
   recolour() {

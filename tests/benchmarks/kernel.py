@@ -60,9 +60,7 @@ def rows():
     with tempfile.TemporaryDirectory() as folder:
         function = compile_c(folder)
         for title, days, bars_a_day in SIZES:
-            yield from size_rows(
-                f"sweep, 1,000 combinations × {title}", synthetic(days, bars_a_day), function
-            )
+            yield from size_rows(f"sweep, 1,000 combinations × {title}", synthetic(days, bars_a_day), function)
 
 
 def size_rows(title, bars, function):

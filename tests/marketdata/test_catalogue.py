@@ -88,3 +88,11 @@ def test_actions_of_another_instrument_are_left_out(ibm):
     other = make_instrument("MSFT")
     catalogue.actions_store(instrument=other, dividends=[Dividend(dt.date(2008, 11, 6), 0.5)], splits=[], source=SOURCE)
     assert catalogue.load_actions(ibm) == ((), ())
+
+
+def test_two_dividends_of_one_date_are_two_actions_and_are_kept_once(ibm):
+    both = [Dividend(dt.date(2008, 11, 6), 0.5), Dividend(dt.date(2008, 11, 6), 2.0)]
+    for expected_new in (2, 0):
+        assert catalogue.actions_store(instrument=ibm, dividends=both, splits=[], source=SOURCE) == expected_new
+    stored, _ = catalogue.load_actions(ibm)
+    assert [one.amount for one in stored if one.ex_date == dt.date(2008, 11, 6)] == [0.5, 2.0]

@@ -13,6 +13,7 @@ from volbal.common.tenancy import tenant_scope
 
 READS = (
     "/",
+    "/palette/",
     "/portfolios/{portfolio}/",
     "/portfolios/{portfolio}/live/",
     "/portfolios/{portfolio}/export.csv",
@@ -35,6 +36,8 @@ WRITES = (
     "/cells/{cell}/pause/",
     "/cells/{cell}/parameters/1/",
     "/portfolios/{portfolio}/tick/",
+    "/portfolios/{portfolio}/cells/start/",
+    "/portfolios/{portfolio}/cells/pause/",
     "/portfolios/{portfolio}/replay/start/",
     "/portfolios/{portfolio}/replay/pause/",
     "/portfolios/{portfolio}/replay/step/",
@@ -95,7 +98,7 @@ def test_writers_see_the_controls(world: World, role: str) -> None:
     assert address('data-dialog href="/cells/{cell}/deposit/', world) in page
 
 
-@pytest.mark.parametrize("path", [*READS[1:], *WRITES])
+@pytest.mark.parametrize("path", [path for path in (*READS, *WRITES) if "{" in path])
 def test_another_firms_ids_are_not_found(world: World, path: str) -> None:
     other = make_world("south")
     client = browser(world.firm.owner)
@@ -163,3 +166,10 @@ def test_no_page_needs_inline_style_or_script(world: World, signed_in: Client, p
     assert " onclick=" not in page
     assert "<style" not in page
     assert LedgerEntry.objects.filter(cell=world.cell).exists()
+
+
+@pytest.mark.parametrize("role,offered", [("trader", True), ("auditor", False)])
+def test_the_palette_offers_actions_to_those_who_may_act(world: World, role: str, offered: bool) -> None:
+    page = browser(member(world, role)).get("/palette/").content.decode()
+    assert "IBM" in page
+    assert ("Deposit into IBM" in page) is offered

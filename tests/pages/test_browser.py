@@ -141,3 +141,12 @@ def test_pages_tell_their_story_without_script(page: Page, installation: Install
     other.goto("/cells/1/deposit/")
     expect(other.get_by_role("heading", name="Deposit into IBM")).to_be_visible()
     plain.close()
+
+
+def test_ctrl_k_finds_a_cell_by_typing(page: Page, installation: Installation) -> None:
+    sign_in(page, installation)
+    page.keyboard.press("Control+k")
+    page.get_by_label("Find a page or action").fill("msft")
+    expect(page.get_by_role("dialog").get_by_role("link").first).to_contain_text("MSFT")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("MSFT")

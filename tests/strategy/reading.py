@@ -31,10 +31,7 @@ def data_path(name):
 
 def read_bars(name, symbol, calendar=None):
     table = rows(data_path(name))
-    columns = {
-        key: np.array([float(row[key]) for row in table])
-        for key in ("open", "high", "low", "close", "volume")
-    }
+    columns = {key: np.array([float(row[key]) for row in table]) for key in ("open", "high", "low", "close", "volume")}
     if "date" in table[0]:
         stamps = [date.fromisoformat(row["date"]).toordinal() - EPOCH for row in table]
         return Bars(stamps=np.array(stamps), symbol=symbol, **columns)
@@ -58,9 +55,7 @@ def in_session(moment, sessions):
     session = sessions.get(local_day(moment).isoformat())
     if session is None:
         return False
-    return (
-        datetime.fromisoformat(session["open_utc"]) <= moment < datetime.fromisoformat(session["close_utc"])
-    )
+    return datetime.fromisoformat(session["open_utc"]) <= moment < datetime.fromisoformat(session["close_utc"])
 
 
 def read_dividends(name, symbol):

@@ -86,9 +86,7 @@ def test_a_live_buy_is_cut_to_what_its_limit_can_cost():
 
 
 def test_a_split_moves_shares_anchor_cost_and_what_was_filled():
-    position = Position(
-        100.0, 10.5, anchor=70.0, average_cost=35.0, bought_since_anchor=2.0, sold_since_anchor=1.0
-    )
+    position = Position(100.0, 10.5, anchor=70.0, average_cost=35.0, bought_since_anchor=2.0, sold_since_anchor=1.0)
     after = apply_split(position, 7.0)
     assert (after.shares, after.anchor, after.average_cost) == (73.5, 10.0, 5.0)
     assert (after.bought_since_anchor, after.sold_since_anchor) == (14.0, 7.0)

@@ -47,9 +47,7 @@ def test_backtest_is_reproduced(path):
     }
     assert different == {}
     assert result.skips == expected["skips"]
-    assert (len(result.bars), result.first, result.last) == tuple(
-        expected[k] for k in ("bars", "first", "last")
-    )
+    assert (len(result.bars), result.first, result.last) == tuple(expected[k] for k in ("bars", "first", "last"))
     for name, value in expected["final"].items():
         assert close_to(getattr(result.final, name), value)
     written = result.to_dict()
@@ -58,8 +56,7 @@ def test_backtest_is_reproduced(path):
     }
     assert written.keys() == expected.keys()
     assert all(
-        trade.keys() >= wanted.keys()
-        for trade, wanted in zip(written["trades"], expected["trades"], strict=True)
+        trade.keys() >= wanted.keys() for trade, wanted in zip(written["trades"], expected["trades"], strict=True)
     )
 
 

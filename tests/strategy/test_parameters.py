@@ -57,9 +57,7 @@ def test_bounds_are_said_in_words():
     assert ParameterSpecification("free", "", 1.0, "number", "", "Any number.").bound == "a number"
 
 
-@pytest.mark.parametrize(
-    "sizing,ratio", [("proportional", 1.6667), ("fixed_percentage", 0.1), ("original", 0.05)]
-)
+@pytest.mark.parametrize("sizing,ratio", [("proportional", 1.6667), ("fixed_percentage", 0.1), ("original", 0.05)])
 def test_the_default_ratio_follows_the_sizing(sizing, ratio):
     assert StrategyParameters(sizing=sizing).rebalance_ratio == ratio
     assert StrategyParameters().replace(sizing=sizing).rebalance_ratio == ratio

@@ -5,69 +5,90 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.live import ROOT, installation_start
+from tests.live import ROOT, Installation, installation_start
 
 STOP_WITHIN_SECONDS = 2.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_when_told_and_leaves_the_database_whole(tmp_path: Path, number: signal.Signals) -> None:
-    running = installation_start(tmp_path)
+def test_it_stops_cleanly_when_told_and_leaves_the_database_whole(prepared: Path, number: signal.Signals) -> None:
+    running = installation_start(prepared)
     started = time.monotonic()
     code = running.stop(number)
     assert (code, time.monotonic() - started < STOP_WITHIN_SECONDS) == (0, True)
     assert "Traceback" not in running.output
-    with sqlite3.connect(tmp_path / "volbal.sqlite3") as database:
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    database.close()
 
 
-def test_run_again_it_keeps_its_data_and_names_the_same_sign_ins(tmp_path: Path) -> None:
-    first = installation_start(tmp_path)
-    first.stop()
-    again = installation_start(tmp_path)
+def test_run_again_it_keeps_its_data_and_names_the_same_sign_ins(prepared: Path) -> None:
+    before = (prepared / "sign-ins.txt").read_text()
+    again = installation_start(prepared)
     again.stop()
-    assert again.password("trader@demo.example") == first.password("trader@demo.example")
+    assert before.rstrip() in again.output
     assert "Loading the demonstration" not in again.output
 
 
-def test_reset_starts_over(tmp_path: Path) -> None:
-    first = installation_start(tmp_path)
-    first.stop()
-    with sqlite3.connect(tmp_path / "volbal.sqlite3") as database:
+def test_reset_starts_over_and_touches_nothing_beside_its_data(prepared: Path) -> None:
+    beside = prepared.parent / "beside.txt"
+    beside.write_text("mine")
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
         database.execute("CREATE TABLE left_over (id integer)")
-    database.close()
-    installation_start(tmp_path, "--reset").stop()
-    with sqlite3.connect(tmp_path / "volbal.sqlite3") as database:
+    reset = installation_start(prepared, "--reset")
+    reset.stop()
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
         names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    database.close()
     assert "portfolios_tenant" in names
     assert "left_over" not in names
+    assert "Loading the demonstration" in reset.output
+    assert beside.read_text() == "mine"
 
 
-def test_its_pages_answer_and_their_static_files_too(tmp_path: Path) -> None:
-    running = installation_start(tmp_path)
-    with urllib.request.urlopen(f"{running.url}/admin/login/", timeout=10) as answer:  # noqa: S310  # our own process
+def test_reset_refuses_a_database_that_is_not_its_own(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.sqlite3"
+    elsewhere.write_text("")
+    refusal = _serve_refused(tmp_path / "data", "--port", "0", "--reset", database=elsewhere)
+    assert f"the database is {elsewhere}" in refusal
+    assert elsewhere.exists()
+
+
+def _get(running: Installation, path: str) -> str:
+    with urllib.request.urlopen(f"{running.url}{path}", timeout=10) as answer:  # noqa: S310  # our own process
         assert answer.status == 200
-    with urllib.request.urlopen(f"{running.url}/static/unfold/css/styles.css", timeout=10) as answer:  # noqa: S310
-        assert answer.status == 200
+        return str(answer.read().decode())
+
+
+def test_its_pages_and_static_files_answer_without_a_warning(prepared: Path) -> None:
+    running = installation_start(prepared)
+    assert "Sign in" in _get(running, "/")
+    assert _get(running, "/static/unfold/css/styles.css")
     running.stop()
     assert "Warning" not in running.output
 
 
-def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    running = installation_start(tmp_path)
-    second = _serve_refused(tmp_path, "--port", "0")
+def test_for_work_on_it_pages_carry_the_debug_toolbar_and_prices_are_made_up_beside_the_replay(prepared: Path) -> None:
+    running = installation_start(prepared, DEBUG="1", SEED_SYNTHETIC_PRICES="1")
+    assert "djDebug" in _get(running, "/")
     running.stop()
-    assert f"already serves the data in {tmp_path} (process {running.process.pid})" in second
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
+        feeds = {feed for (feed,) in database.execute("SELECT feed FROM portfolios_portfolio")}
+    assert feeds == {"replay", "synthetic"}
 
 
-def test_a_taken_port_is_refused_with_another_to_try(tmp_path: Path) -> None:
-    running = installation_start(tmp_path / "one")
+def test_a_second_one_on_the_same_data_is_refused_with_what_to_do(prepared: Path) -> None:
+    running = installation_start(prepared)
+    second = _serve_refused(prepared, "--port", "0")
+    running.stop()
+    assert f"already serves the data in {prepared} (process {running.process.pid})" in second
+
+
+def test_a_taken_port_is_refused_with_another_to_try(prepared: Path, tmp_path: Path) -> None:
+    running = installation_start(prepared)
     port = int(running.url.rpartition(":")[2])
     second = _serve_refused(tmp_path / "two", "--port", str(port))
     running.stop()
@@ -76,13 +97,13 @@ def test_a_taken_port_is_refused_with_another_to_try(tmp_path: Path) -> None:
     assert not (tmp_path / "two" / "volbal.sqlite3").exists()
 
 
-def _serve_refused(data_dir: Path, *arguments: str) -> str:
+def _serve_refused(data_dir: Path, *arguments: str, database: Path | None = None) -> str:
     """Try to serve and return the refusal; ends by itself because it is refused."""
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "volbal.settings.development",
         "VOLBAL_DATA_DIR": str(data_dir),
-        "DATABASE_URL": f"sqlite:///{data_dir / 'volbal.sqlite3'}",
+        "DATABASE_URL": f"sqlite:///{database or data_dir / 'volbal.sqlite3'}",
         "REDIS_URL": "",
     }
     done = subprocess.run(

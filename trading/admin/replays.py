@@ -57,9 +57,7 @@ class SpeedForm(PlainForm):
 
     def perform(self, row: ReplayRun) -> Model:
         """Call the service."""
-        replays.replay_set_speed(
-            run=row, steps_per_second=self.cleaned_data["steps_per_second"], origin=self.origin
-        )
+        replays.replay_set_speed(run=row, steps_per_second=self.cleaned_data["steps_per_second"], origin=self.origin)
         return row
 
 

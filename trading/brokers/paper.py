@@ -100,6 +100,9 @@ class PaperBroker:
     def _match(self, order_id: int) -> None:
         """Fill an open order in full where the newest quote of its source reaches its limit."""
         with transaction.atomic():
+            # One fill of an account at a time: their ids are the cursor of its reports, and an id that is committed
+            # after a higher one would never be read.
+            BrokerAccount.objects.select_for_update(no_key=True).get(pk=self.account.pk)
             order = PaperOrder.objects.select_for_update().get(pk=order_id)
             quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.instrument_id).first()
             if not order.is_open or quote is None or quote.last is None or not _reaches(order, quote.last):

@@ -48,7 +48,10 @@ _COLUMNS = ["bid", "ask", "last", "previous_close", "is_synthetic", "as_of", "re
 
 
 def quotes_store(quotes: Iterable[PriceQuote]) -> None:
-    """Keep the newest quote of each source and instrument, in one statement."""
+    """Keep the newest quote of each source and instrument, in one statement.
+
+    The order of rows is always the same, so that portfolios on the same prices wait for each other and never both.
+    """
     Quote.objects.bulk_create(
         [
             Quote(
@@ -56,7 +59,7 @@ def quotes_store(quotes: Iterable[PriceQuote]) -> None:
                 instrument_id=quote.instrument_id,
                 **{column: getattr(quote, column) for column in _COLUMNS},
             )
-            for quote in quotes
+            for quote in sorted(quotes, key=lambda one: (one.source, one.instrument_id))
         ],
         update_conflicts=True,
         unique_fields=["source", "instrument"],

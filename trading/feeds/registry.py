@@ -13,6 +13,11 @@ REPLAY = "replay"
 _factories: dict[str, Callable[[], Feed]] = {"synthetic": SyntheticFeed}
 
 
+def feed_names() -> list[str]:
+    """Return the names of feeds that give current prices."""
+    return sorted(_factories)
+
+
 def feed_of(portfolio: Portfolio) -> Feed:
     """Return the feed of a portfolio that lives in the present.
 
@@ -23,7 +28,7 @@ def feed_of(portfolio: Portfolio) -> Feed:
         raise Refused(
             f"Portfolio {portfolio.name} names the feed {portfolio.feed!r}, which gives no current prices.",
             code="unknown_feed",
-            hint=f"Use one of: {', '.join(sorted(_factories))}.",
+            hint=f"Use one of: {', '.join(feed_names())}.",
         )
     feed = factory()
     if feed.is_synthetic and portfolio.mode == Portfolio.Mode.LIVE:

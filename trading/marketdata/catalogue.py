@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
@@ -106,7 +107,10 @@ def actions_import(*, instrument: Instrument, dividends: Path, splits: Path, sou
 def actions_store(
     *, instrument: Instrument, dividends: Iterable[Dividend], splits: Iterable[Split], source: str
 ) -> int:
-    """Keep dividends and splits; what is known already stays as it is. Return how many were new."""
+    """Keep dividends and splits; what is known already stays as it is. Return how many were new.
+
+    Two dividends of one date are two actions, numbered in the order given.
+    """
     kinds = CorporateAction.Kind
     rows = [
         CorporateAction(
@@ -129,8 +133,12 @@ def actions_store(
         )
         for one in splits
     ]
-    known = set(CorporateAction.objects.filter(instrument=instrument).values_list("kind", "ex_date"))
-    fresh = [row for row in rows if (row.kind, row.ex_date) not in known]
+    seen: Counter[tuple[str, dt.date]] = Counter()
+    for row in rows:
+        seen[row.kind, row.ex_date] += 1
+        row.number = seen[row.kind, row.ex_date]
+    known = set(CorporateAction.objects.filter(instrument=instrument).values_list("kind", "ex_date", "number"))
+    fresh = [row for row in rows if (row.kind, row.ex_date, row.number) not in known]
     with transaction.atomic():
         CorporateAction.objects.bulk_create(fresh)
         event_record(
@@ -145,6 +153,6 @@ def actions_store(
 
 def load_actions(instrument: Instrument) -> tuple[tuple[Dividend, ...], tuple[Split, ...]]:
     """Return an instrument's dividends and splits as the rule takes them, each in date order."""
-    rows = CorporateAction.objects.filter(instrument=instrument).order_by("ex_date")
+    rows = CorporateAction.objects.filter(instrument=instrument).order_by("ex_date", "number")
     dividends = tuple(Dividend(row.ex_date, float(row.amount), row.pay_date) for row in rows if row.amount is not None)
     return dividends, tuple(Split(row.ex_date, float(row.ratio)) for row in rows if row.ratio is not None)

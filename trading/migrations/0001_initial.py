@@ -65,6 +65,10 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("kind", models.CharField(choices=[("dividend", "Dividend"), ("split", "Split")], max_length=8)),
                 ("ex_date", models.DateField()),
+                (
+                    "number",
+                    models.PositiveSmallIntegerField(default=1, help_text="Tells two dividends of one date apart"),
+                ),
                 ("pay_date", models.DateField(blank=True, null=True)),
                 ("amount", models.DecimalField(blank=True, decimal_places=6, max_digits=20, null=True)),
                 ("ratio", models.DecimalField(blank=True, decimal_places=10, max_digits=20, null=True)),
@@ -567,7 +571,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="corporateaction",
-            constraint=models.UniqueConstraint(fields=("instrument", "kind", "ex_date"), name="corporate_action_once"),
+            constraint=models.UniqueConstraint(
+                fields=("instrument", "kind", "ex_date", "number"), name="corporate_action_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="corporateaction",

@@ -21,6 +21,7 @@ class CorporateAction(models.Model):
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="corporate_actions")
     kind = models.CharField(max_length=8, choices=Kind)
     ex_date = models.DateField()
+    number = models.PositiveSmallIntegerField(default=1, help_text="Tells two dividends of one date apart")
     pay_date = models.DateField(null=True, blank=True)
     amount = price_field(null=True, blank=True)
     ratio = models.DecimalField(max_digits=20, decimal_places=10, null=True, blank=True)
@@ -31,7 +32,7 @@ class CorporateAction(models.Model):
         # Splits come before dividends of their date.
         ordering = ["ex_date", "-kind", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["instrument", "kind", "ex_date"], name="corporate_action_once"),
+            models.UniqueConstraint(fields=["instrument", "kind", "ex_date", "number"], name="corporate_action_once"),
             models.CheckConstraint(
                 condition=Q(kind="dividend", amount__gt=0, ratio__isnull=True)
                 | Q(kind="split", ratio__gt=0, amount__isnull=True),

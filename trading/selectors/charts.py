@@ -128,7 +128,7 @@ def _price_at(share: float, money: float, shares: float) -> float | None:
 
 def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
     """Return price, anchor steps, trigger band, guardrails and fills of a cell, from the second `after` on."""
-    points = price_points(cell, after)
+    points = _last_of_each_second(price_points(cell, after))
     upper = [point.sell_trigger for point in points]
     lower = [point.buy_trigger for point in points]
     return ChartSpecification(
@@ -147,12 +147,15 @@ def price_chart(cell: Cell, after: int | None = None) -> ChartSpecification:
     )
 
 
+def _last_of_each_second(points: Sequence[PricePoint]) -> list[PricePoint]:
+    """Return the points a chart can hold: its time goes by whole seconds, each once."""
+    return list({_second(point.as_of): point for point in points}.values())
+
+
 def _guardrails(cell: Cell, now: PricePoint) -> tuple[PriceLevel, ...]:
     rule = cell.parameters
     bounds = () if rule is None else ((now.guardrail_low, rule.min_stock), (now.guardrail_high, rule.max_stock))
-    return tuple(
-        PriceLevel(price, f"{bound(share)} stock", "warn") for price, share in bounds if price is not None
-    )
+    return tuple(PriceLevel(price, f"{bound(share)} stock", "warn") for price, share in bounds if price is not None)
 
 
 def _marks(cell: Cell, points: Sequence[PricePoint]) -> tuple[Mark, ...]:

@@ -82,6 +82,11 @@ class PortfolioView:
         """Return how many of its cells trade."""
         return sum(cell.acts for cell in self.cells)
 
+    @property
+    def startable_count(self) -> int:
+        """Return how many of its cells could be started."""
+        return sum(cell.status in (Cell.Status.STOPPED, Cell.Status.PAUSED) for cell in self.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class FillView:

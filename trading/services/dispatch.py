@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 from portfolios.models import BrokerAccount, Portfolio
 from trading.models import Order, ReplayRun
@@ -10,26 +11,36 @@ from trading.services.replays import steps_due
 from volbal.common import clock
 
 
+@dataclass(frozen=True, slots=True)
+class DueTick:
+    """A tick that one dispatcher has claimed; `due` is the moment since when it is wanted."""
+
+    tenant_id: int
+    portfolio_id: int
+    due: dt.datetime
+
+
 def replays_due() -> list[ReplayRun]:
     """Return running replays that are behind their pace."""
     moment = clock.now()
-    running = ReplayRun.objects.filter(status=ReplayRun.Status.RUNNING)
+    running = ReplayRun.objects.filter(status=ReplayRun.Status.RUNNING, portfolio__is_archived=False)
     return [run for run in running if steps_due(run, moment)]
 
 
-def portfolios_claim_due() -> list[Portfolio]:
-    """Return portfolios of the present whose interval has passed, each claimed by setting its next time.
+def portfolios_claim_due() -> list[DueTick]:
+    """Return the ticks of portfolios of the present whose interval has passed, each claimed by setting its next time.
 
     Compare-and-set: of two dispatchers only one gets a portfolio.
     """
     moment = clock.now()
-    due = Portfolio.objects.filter(is_archived=False, next_tick_at__lte=moment)
+    waiting = Portfolio.objects.filter(is_archived=False, next_tick_at__lte=moment)
     claimed = []
-    for portfolio in due.exclude(mode=Portfolio.Mode.REPLAY):
+    for portfolio in waiting.exclude(mode=Portfolio.Mode.REPLAY):
+        due = portfolio.next_tick_at
         following = moment + dt.timedelta(seconds=portfolio.tick_interval_seconds)
-        same = Portfolio.objects.filter(pk=portfolio.pk, next_tick_at=portfolio.next_tick_at)
-        if same.update(next_tick_at=following) == 1:
-            claimed.append(portfolio)
+        same = Portfolio.objects.filter(pk=portfolio.pk, next_tick_at=due)
+        if due is not None and same.update(next_tick_at=following) == 1:
+            claimed.append(DueTick(portfolio.tenant_id, portfolio.pk, due))
     return claimed
 
 

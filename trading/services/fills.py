@@ -6,13 +6,14 @@ from typing import Any
 
 from django.db import transaction
 
-from portfolios.models import BrokerAccount, Cell, LedgerEntry
-from portfolios.services.changes import changing
-from portfolios.services.events import event_record
+from portfolios.models import BrokerAccount, Cell, Event, LedgerEntry
+from portfolios.services.changes import changing, lock
+from portfolios.services.events import event_record, subject_of
 from portfolios.services.ledger import Movement, book
 from portfolios.services.origin import Origin
 from trading.brokers.base import FillReport
 from trading.models import Fill, Order
+from trading.services.marks import mark_refresh
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
 from volbal.common import numbers
@@ -63,6 +64,7 @@ def _book(cell: Cell, order: Order, report: FillReport) -> Fill:
         position = end_order(position, filled, float(order.quantity))
     position_write(cell, position, report.as_of)
     _halt_if_negative(cell, position)
+    mark_refresh(cell=cell)
     return fill
 
 
@@ -110,6 +112,9 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
 
 
 def _halt_if_negative(cell: Cell, position: Position) -> None:
+    """Halt a cell that a report left below zero; one that is halted keeps its first reason."""
+    if cell.status in (Cell.Status.HALTED, Cell.Status.ARCHIVED):
+        return
     if position.cash < 0.0 or position.shares < 0.0:
         cell.status = Cell.Status.HALTED
         cell.status_reason = f"A fill left cash {position.cash:.2f} and {position.shares:.6f} shares."
@@ -128,9 +133,14 @@ def _told(order: Order, fill: Fill) -> dict[str, Any]:
 
 
 def _record_foreign(account: BrokerAccount, report: FillReport) -> None:
+    kind, subject = "fill.foreign", subject_of(account)
+    lock(account)
+    told = Event.objects.filter(kind=kind, subject=subject, after__broker_fill_id=report.broker_fill_id)
+    if told.exists():
+        return
     event_record(
-        kind="fill.foreign",
-        subject=f"account:{account.pk}",
+        kind=kind,
+        subject=subject,
         origin=ORIGIN,
         after={
             "broker_fill_id": report.broker_fill_id,

@@ -18,7 +18,7 @@ from trading.services.marks import value_at
 from trading.services.triggers import triggers_in_force
 from volbal.common import numbers
 from volbal.common.realtime import portfolio_group, publish_on_commit
-from volbal.strategy import NextTrigger, StrategyParameters, next_triggers
+from volbal.strategy import CellError, NextTrigger, NextTriggers, StrategyParameters, next_triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _newest_quotes(portfolio: Portfolio, cells: list[Cell]) -> dict[int, Quote]:
 
 def _last_evaluations(cells: list[Cell]) -> dict[int, Evaluation]:
     """Return each cell's newest evaluation, in one query."""
-    newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-as_of").values("pk")[:1]
     ids = Cell.objects.filter(pk__in=[cell.pk for cell in cells]).annotate(newest=Subquery(newest)).values("newest")
     return {one.cell_id: one for one in Evaluation.objects.filter(pk__in=ids)}
 
@@ -155,8 +155,7 @@ def _cell_update(
     cell: Cell, quote: Quote, parameters: StrategyParameters, day: dt.date, last: Evaluation | None
 ) -> CellUpdate:
     price = quote.last or numbers.ZERO
-    state = cell_state(cell, day)
-    triggers = next_triggers(state, parameters, price=float(price))
+    triggers = _next_triggers(cell, parameters, day, price)
     value = value_at(cell, price)
     return CellUpdate(
         id=cell.pk,
@@ -181,6 +180,14 @@ def _cell_update(
         reason="" if last is None else last.reason,
         sentence="" if last is None else last.sentence,
     )
+
+
+def _next_triggers(cell: Cell, parameters: StrategyParameters, day: dt.date, price: Decimal) -> NextTriggers:
+    """Return what the rule would do next; nothing for a cell that a broker's report left below zero and halted."""
+    try:
+        return next_triggers(cell_state(cell, day), parameters, price=float(price))
+    except CellError:
+        return NextTriggers(None, None)
 
 
 def _price_of(trigger: NextTrigger | None) -> Decimal | None:

@@ -38,7 +38,7 @@ def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], quotes: dict
 
 
 def mark_refresh(*, cell: Cell) -> None:
-    """Mark a cell again at its newest close, after its order filled."""
+    """Mark a cell, which the caller holds locked, again at its newest close after a fill."""
     mark = DailyMark.objects.filter(cell=cell).order_by("-day").first()
     if mark is not None:
         mark.value = value_at(cell, mark.close)

@@ -18,8 +18,11 @@ from volbal.common.errors import Conflict, Refused
 logger = logging.getLogger(__name__)
 
 
-def portfolio_tick(*, portfolio: Portfolio) -> TickOutcome | None:
-    """Fetch quotes and look at every cell. Raises Refused for a replay, which has a time of its own."""
+def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None) -> TickOutcome | None:
+    """Fetch quotes and look at every cell, unless that was done since `due` (see `tick_run`).
+
+    Raises Refused for a replay, which has a time of its own.
+    """
     if portfolio.feed == REPLAY:
         raise Refused(
             f"{portfolio.name} is a replay and has its own time.", code="replay_time", hint="Step the replay instead."
@@ -29,7 +32,7 @@ def portfolio_tick(*, portfolio: Portfolio) -> TickOutcome | None:
     instruments = Instrument.objects.filter(pk__in=held.order_by().values("instrument_id"))
     quotes = feed_of(portfolio).quotes(list(instruments), moment)
     _cancel_across_splits(portfolio, moment)
-    return tick_run(portfolio_id=portfolio.pk, as_of=moment, quotes=quotes)
+    return tick_run(portfolio_id=portfolio.pk, as_of=moment, quotes=quotes, due=due)
 
 
 def _cancel_across_splits(portfolio: Portfolio, moment: dt.datetime) -> None:

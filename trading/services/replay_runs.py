@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trading.models import ReplayRun
-from trading.services.marks import mark_refresh
 from trading.services.orders import orders_send
 from trading.services.replays import replay_step
 from volbal.common import clock
@@ -22,10 +21,7 @@ def replay_run_steps(*, run: ReplayRun, steps: int, progress: Callable[[int], No
         if outcome is None:
             break
         if outcome.order_count:
-            for cell in {
-                fill.order.cell_id: fill.order.cell for fill in orders_send(account_id=outcome.account_id)
-            }.values():
-                mark_refresh(cell=cell)
+            orders_send(account_id=outcome.account_id)
         done += 1
         if progress is not None:
             progress(done)

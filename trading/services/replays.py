@@ -14,6 +14,7 @@ from portfolios.services.cells import cell_open, cell_start
 from portfolios.services.changes import changing
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
+from portfolios.services.parameters import merged
 from portfolios.services.portfolios import portfolio_archive, portfolio_create
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
@@ -23,6 +24,9 @@ from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock, numbers
 from volbal.common.errors import Refused
 from volbal.strategy import StrategyParameters
+
+# How far a run makes up for a slow moment.
+CATCH_UP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,11 @@ def replay_create(
 ) -> ReplayRun:
     """Open a fresh portfolio for a pass over `series`. The cells are opened by its first step, at the first close.
 
-    Raises Refused when a cell names a symbol without a series.
+    Raises Refused, before anything is written, when a cell names a symbol without a series or could not be opened,
+    and for a speed out of bounds.
     """
-    missing = {plan.symbol for plan in cells} - {one.instrument.symbol for one in series}
-    if missing:
-        raise Refused(f"No bars were given for {', '.join(sorted(missing))}.", code="no_bars")
+    _require_openable(cells, series)
+    _require_speed(steps_per_second)
     timeline = timeline_of(series, trading_hours, start_day)
     with transaction.atomic():
         portfolio = portfolio_create(
@@ -118,12 +122,7 @@ def replay_pause(*, run: ReplayRun, origin: Origin) -> None:
 
 def replay_set_speed(*, run: ReplayRun, steps_per_second: Decimal, origin: Origin) -> None:
     """Change how fast a run goes. Raises Refused outside the bounds, naming them."""
-    if not ReplayRun.MINIMUM_SPEED <= steps_per_second <= ReplayRun.MAXIMUM_SPEED:
-        raise Refused(
-            f"{steps_per_second} sessions a second is outside "
-            f"{ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}; the speed was kept.",
-            code="speed_bounds",
-        )
+    _require_speed(steps_per_second)
     with changing(run, kind="replay.speed_changed", origin=origin) as change:
         change.row.steps_per_second = steps_per_second
         _pace(change.row)
@@ -164,11 +163,14 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     """Take one step of a replay: the tick of the next stamp. Return None where there is nothing to do now.
 
     The next step waits until the orders of the last have ended, so that it decides exactly as the backtest does.
-    With `only_if_due` False a paused run is stepped by hand.
+    With `only_if_due` False a paused run is stepped by hand. A run that nobody served for longer than it may catch up
+    goes on from where it is, at its pace: nobody wants to see a night pass in a minute.
     """
     with transaction.atomic():
         run = ReplayRun.objects.select_for_update(of=("self",)).select_related("portfolio__account").get(pk=run_id)
-        if run.status == ReplayRun.Status.FINISHED or (only_if_due and not steps_due(run, clock.now())):
+        if run.status == ReplayRun.Status.FINISHED or run.portfolio.is_archived:
+            return None
+        if only_if_due and not steps_due(run, clock.now()):
             return None
         if cells_with_open_orders(run.portfolio):
             return None
@@ -183,7 +185,9 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
         run.position, run.as_of = run.position + 1, moment
         if run.position >= run.step_count:
             run.status = ReplayRun.Status.FINISHED
-        run.save(update_fields=["position", "as_of", "status"])
+        if steps_due(run, clock.now()) > 1 + CATCH_UP_SECONDS * run.steps_per_second:
+            _pace(run)
+        run.save(update_fields=["position", "as_of", "status", "paced_from", "paced_position"])
     return outcome
 
 
@@ -192,7 +196,32 @@ def _timeline(run: ReplayRun) -> Timeline:
     return timeline_of(series, run.portfolio.trading_hours, run.start_day)
 
 
+def _require_openable(cells: list[CellPlan], series: list[BarSeries]) -> None:
+    symbols = [plan.symbol for plan in cells]
+    missing = set(symbols) - {one.instrument.symbol for one in series}
+    if missing or not series:
+        named = ", ".join(sorted(missing)) or "a replay of nothing"
+        raise Refused(f"No bars were given for {named}.", code="no_bars")
+    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    if twice:
+        raise Refused(f"{', '.join(twice)} is given more than one cell; expected one each.", code="cell_twice")
+    for plan in cells:
+        merged(StrategyParameters(), plan.parameters)
+        opening_preview(price=Decimal(1), amount=plan.amount, stock_fraction=plan.stock_fraction)
+
+
+def _require_speed(steps_per_second: Decimal) -> None:
+    speed = steps_per_second if steps_per_second.is_finite() else Decimal(0)
+    if not ReplayRun.MINIMUM_SPEED <= speed <= ReplayRun.MAXIMUM_SPEED:
+        raise Refused(
+            f"{steps_per_second} steps a second is outside {ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}.",
+            code="speed_bounds",
+        )
+
+
 def _require_unfinished(run: ReplayRun) -> None:
+    if run.portfolio.is_archived:
+        raise Refused(f"{run.portfolio} is archived; nothing in it runs again.", code="archived")
     if run.status == ReplayRun.Status.FINISHED:
         raise Refused("This replay has reached its end.", code="replay_finished", hint="Start it again.")
 

@@ -33,8 +33,13 @@ class TickOutcome:
     order_count: int
 
 
-def tick_run(*, portfolio_id: int, as_of: dt.datetime, quotes: Iterable[PriceQuote]) -> TickOutcome | None:
-    """Look at every cell of a portfolio that has a quote, once for each `as_of`; None where that was done before.
+def tick_run(
+    *, portfolio_id: int, as_of: dt.datetime, quotes: Iterable[PriceQuote], due: dt.datetime | None = None
+) -> TickOutcome | None:
+    """Look at every cell of a portfolio that has a quote, once for each `as_of`.
+
+    Return None, with nothing done, in an archived portfolio and where that moment or a later one was looked at
+    before; with `due`, the moment since when a tick is wanted, also where one was taken since.
 
     `as_of` is the prices' time: gates, days and entitlements use it. Evaluations, intents, marks and corporate
     actions are committed together or not at all. No broker is called here. Raises ValueError on a naive `as_of`.
@@ -44,7 +49,9 @@ def tick_run(*, portfolio_id: int, as_of: dt.datetime, quotes: Iterable[PriceQuo
     by_instrument = {quote.instrument_id: quote for quote in quotes}
     with transaction.atomic():
         portfolio = Portfolio.objects.select_for_update(of=("self",)).select_related("account").get(pk=portfolio_id)
-        if Tick.objects.filter(portfolio=portfolio, as_of=as_of).exists():
+        # Time goes forward only: a late tick would bring back older prices, days and counts of orders.
+        taken = Tick.objects.filter(portfolio=portfolio, as_of__gte=as_of if due is None else min(due, as_of))
+        if portfolio.is_archived or taken.exists():
             return None
         quotes_store(by_instrument.values())
         cells = _cells(portfolio, by_instrument)

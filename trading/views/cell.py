@@ -28,6 +28,7 @@ TABS = {
     "performance": "Performance",
     "parameters": "Parameters",
 }
+MINUTE = 60
 COLUMNS = {"why": "Why", "numbers": "Numbers", "holding": "Holding"}
 
 
@@ -79,6 +80,7 @@ def _tab(request: HttpRequest, row: Cell, tab: str) -> dict[str, Any]:
     return {
         "zone": zone,
         "zone_label": zone_name(zone, present_moment(row)),
+        "seconds": row.portfolio.tick_interval_seconds < MINUTE and not hasattr(row.portfolio, "replay"),
         "exportable": tab != "parameters",
         # Older pages stand still, and so do forms.
         "follows": before is None and tab in ("timeline", "orders", "ledger", "dividends"),

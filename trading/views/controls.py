@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portfolios.models import Portfolio
+from portfolios.models import Cell, Portfolio
+from portfolios.services.cells import cell_pause, cell_start
 from trading import tasks
 from trading.feeds.registry import REPLAY
 from trading.models import ReplayRun
@@ -23,6 +24,8 @@ from trading.views.access import context_of, get_portfolio, origin_of, writer_pa
 from trading.views.responses import done
 from volbal.common.errors import Refused, VolbalError
 
+STARTABLE = (Cell.Status.STOPPED, Cell.Status.PAUSED)
+PAUSABLE = (Cell.Status.ACTIVE,)
 SPEEDS = tuple(Decimal(speed) for speed in (1, 2, 5, 10, 25))
 
 
@@ -37,6 +40,20 @@ def tick(request: HttpRequest, portfolio_id: int) -> HttpResponse:
         tasks.tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
         messages.success(request, "Asked for a tick; figures here move as soon as it is done.")
     return redirect("portfolio", portfolio_id=portfolio.pk)
+
+
+@require_POST
+@writer_page
+def cells_start(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Let every cell of a portfolio trade that is not started or paused."""
+    return _each_cell(request, portfolio_id, STARTABLE, cell_start, "started")
+
+
+@require_POST
+@writer_page
+def cells_pause(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Keep every active cell of a portfolio from trading."""
+    return _each_cell(request, portfolio_id, PAUSABLE, cell_pause, "paused")
 
 
 @require_POST
@@ -97,6 +114,23 @@ def again(request: HttpRequest, portfolio_id: int) -> HttpResponse:
             return done(request, reverse("portfolio", args=[portfolio.pk]))
     template = "trading/parts/again.html" if request.htmx else "trading/again.html"  # type: ignore[attr-defined]
     return render(request, template, context_of(request, portfolio=portfolio, replay=replay_view(run)))
+
+
+def _each_cell(
+    request: HttpRequest, portfolio_id: int, statuses: tuple[str, ...], act: Callable[..., Cell], told: str
+) -> HttpResponse:
+    """Act on each cell in one of `statuses` by itself: one that is refused does not hold up the others."""
+    portfolio = get_portfolio(portfolio_id)
+    done_count = 0
+    rows = Cell.objects.filter(portfolio=portfolio, status__in=statuses).select_related("instrument", "parameters")
+    for cell in rows.select_related("portfolio__account"):
+        try:
+            act(cell=cell, origin=origin_of(request))
+            done_count += 1
+        except VolbalError as error:
+            messages.error(request, str(error))
+    messages.success(request, f"{done_count} {'cell' if done_count == 1 else 'cells'} {told}.")
+    return redirect("portfolio", portfolio_id=portfolio.pk)
 
 
 def replay_context(portfolio: Portfolio) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from trading.selectors import portfolios
+from trading.selectors.places import places
 from trading.services.live import portfolio_update
-from trading.views.access import context_of, get_portfolio, member_page
+from trading.views.access import can_write, context_of, get_portfolio, member_page
 from trading.views.controls import replay_context
 from trading.views.responses import json_response
 
@@ -64,6 +65,14 @@ def live(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Return a portfolio's present as the message a tick sends, for pages whose socket is away."""
     get_portfolio(portfolio_id)
     return json_response(portfolio_update(portfolio_id=portfolio_id, kind="tick"))
+
+
+@require_safe
+@member_page
+def palette(request: HttpRequest) -> HttpResponse:
+    """Show every page and action there is, to be found by typing."""
+    template = "trading/parts/palette.html" if request.htmx else "trading/palette.html"  # type: ignore[attr-defined]
+    return render(request, template, context_of(request, places=places(can_write=can_write(request))))
 
 
 def _template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:

@@ -17,6 +17,7 @@ import orjson
 from asgiref.sync import async_to_sync
 from channels.layers import BaseChannelLayer, get_channel_layer
 from django.db import transaction
+from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,7 +50,7 @@ def _publish(group: str, payload: Payload) -> None:
         return
     try:
         async_to_sync(layer.group_send)(group, {"type": "push", "text": text})
-    except OSError:
+    except (OSError, RedisError):
         # A page that misses a push polls; the books are committed either way.
         logger.warning("could not push %s to %s", payload.kind, group, exc_info=True)
 
@@ -125,6 +126,7 @@ class EmbeddedChannelLayer(BaseChannelLayer):
             self._receivers.pop(channel, None)
             for members in self._groups.values():
                 members.discard(channel)
+            self._groups = {group: members for group, members in self._groups.items() if members}
 
 
 def _put(queue: asyncio.Queue[dict[str, Any]], message: dict[str, Any]) -> None:

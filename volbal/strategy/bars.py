@@ -60,9 +60,7 @@ class Bars:
         object.__setattr__(self, "stamps", stamps)
         for name in (*PRICES, "volume"):
             column = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(
-                self, name, np.zeros(count) if name == "volume" and len(column) == 0 else column
-            )
+            object.__setattr__(self, name, np.zeros(count) if name == "volume" and len(column) == 0 else column)
         per_day = 1 if self.resolution == "daily" else 86_400_000_000_000
         days = np.ascontiguousarray(self.days if len(self.days) else stamps // per_day, dtype=np.int32)
         session = self.in_session if len(self.in_session) else np.ones(count, dtype=np.bool_)
@@ -70,9 +68,7 @@ class Bars:
         object.__setattr__(self, "in_session", np.ascontiguousarray(session, dtype=np.bool_))
         for name in (*PRICES, "volume", "days", "in_session"):
             if len(getattr(self, name)) != count:
-                raise BarsError(
-                    f"the length of {name}", len(getattr(self, name)), f"{count}, one for each stamp"
-                )
+                raise BarsError(f"the length of {name}", len(getattr(self, name)), f"{count}, one for each stamp")
 
     def _validate_order(self) -> None:
         later = np.concatenate(([False], np.diff(self.stamps) <= 0))
@@ -84,9 +80,7 @@ class Bars:
         column = getattr(self, name)
         self._refuse_first(name, column, ~(np.isfinite(column) & (column > 0.0)), "a finite price above 0")
 
-    def _refuse_first(
-        self, what: str, column: npt.NDArray[np.generic], bad: BoolArray, expected: str
-    ) -> None:
+    def _refuse_first(self, what: str, column: npt.NDArray[np.generic], bad: BoolArray, expected: str) -> None:
         rows = np.flatnonzero(bad)
         if rows.size:
             raise BarsError(what, column[rows[0]].item(), expected, int(rows[0]))

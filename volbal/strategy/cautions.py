@@ -37,11 +37,7 @@ def cautions(parameters: StrategyParameters, slippage_bps: float, value: float |
 def _order_fraction(parameters: StrategyParameters) -> float:
     """Return about which share of the value an order at the nearer trigger moves."""
     nearer = min(parameters.trigger_up, parameters.trigger_down)
-    moved = (
-        nearer * parameters.rebalance_ratio
-        if parameters.sizing == "proportional"
-        else parameters.rebalance_ratio
-    )
+    moved = nearer * parameters.rebalance_ratio if parameters.sizing == "proportional" else parameters.rebalance_ratio
     return min(moved, parameters.max_trade_fraction)
 
 
@@ -59,9 +55,7 @@ def _small_order(parameters: StrategyParameters, value: float | None) -> Iterato
 
 def _no_tolerance(parameters: StrategyParameters) -> Iterator[Caution]:
     if parameters.auto_rebalance and parameters.guardrail_tolerance == 0:
-        yield Caution(
-            "no_tolerance", "With a guardrail_tolerance of 0 rebalancing can use up the day's orders."
-        )
+        yield Caution("no_tolerance", "With a guardrail_tolerance of 0 rebalancing can use up the day's orders.")
 
 
 def _costs(parameters: StrategyParameters, slippage_bps: float) -> Iterator[Caution]:
@@ -70,8 +64,7 @@ def _costs(parameters: StrategyParameters, slippage_bps: float) -> Iterator[Caut
     if span < cost:
         yield Caution(
             "triggers_closer_than_costs",
-            f"The triggers are {span:.4%} apart and a round trip costs {cost:.4%}: "
-            "every pair of orders loses.",
+            f"The triggers are {span:.4%} apart and a round trip costs {cost:.4%}: every pair of orders loses.",
         )
 
 

@@ -11,9 +11,7 @@ from volbal.strategy.errors import CellError
 from volbal.strategy.numeric import FloatArray
 
 
-def checked_number(
-    name: str, value: object, *, above: float | None = None, least: float | None = None
-) -> float:
+def checked_number(name: str, value: object, *, above: float | None = None, least: float | None = None) -> float:
     """Return a finite number within its bound as a float, or raise `CellError` naming it."""
     words = "a finite number"
     if above is not None:

@@ -149,9 +149,7 @@ def apply_pay_date(position: Position, net: float) -> Position:
     return Position.from_row(row)
 
 
-def apply_reinvestment(
-    position: Position, net: float, price: float, quantity_step: float
-) -> tuple[Position, float]:
+def apply_reinvestment(position: Position, net: float, price: float, quantity_step: float) -> tuple[Position, float]:
     """Return the position after reinvesting a paid dividend at a price, and the shares bought."""
     row = position.to_row()
     quantity = float(reinvest_row(row, net, price, quantity_step))

@@ -72,9 +72,7 @@ def _decide_rows(
     quantities: FloatArray,
 ) -> None:
     for index in range(prices.shape[0]):
-        action, reason, signal, raw, quantity = decide_row(
-            prices[index], cells[index], parameters[index], ASK_SIGNAL
-        )
+        action, reason, signal, raw, quantity = decide_row(prices[index], cells[index], parameters[index], ASK_SIGNAL)
         codes[0, index] = action
         codes[1, index] = reason
         codes[2, index] = signal
@@ -82,9 +80,7 @@ def _decide_rows(
         quantities[1, index] = quantity
 
 
-def decide(
-    price: float, cell: CellState, parameters: StrategyParameters, *, signal: int | None = None
-) -> Decision:
+def decide(price: float, cell: CellState, parameters: StrategyParameters, *, signal: int | None = None) -> Decision:
     """Decide for one cell at one price (strategy 3 to 6).
 
     `price` is finite and above 0. `signal` (-1, 0 or +1) replaces the one price and anchor give, as resting
@@ -123,9 +119,7 @@ def decide_many(
     quantities = np.zeros((2, len(price_array)))
     if len(price_array):
         _decide_rows(price_array, cell_rows, rows, codes, quantities)
-    return DecisionColumns(
-        price_array, cell_rows, rows, codes[0], codes[1], codes[2], quantities[0], quantities[1]
-    )
+    return DecisionColumns(price_array, cell_rows, rows, codes[0], codes[1], codes[2], quantities[0], quantities[1])
 
 
 def _rows(rows: list[FloatArray]) -> FloatArray:

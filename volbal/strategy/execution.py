@@ -43,9 +43,7 @@ def score_sell(work: Workspace, gain: float) -> None:
 
 
 @compiled
-def record_trade(
-    work: Workspace, record: Record, trade: tuple[int, float, float, float, float, int, float]
-) -> None:
+def record_trade(work: Workspace, record: Record, trade: tuple[int, float, float, float, float, int, float]) -> None:
     """Keep a trade where the record has room."""
     row = int(work.tally[ws.TRADES])
     if row >= record.trades.shape[0]:

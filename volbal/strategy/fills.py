@@ -10,9 +10,7 @@ from volbal.strategy.numeric import FloatArray, cents, micro, round_down
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.rule import affordable
 
-LIMIT_BEYOND_PRICE = (
-    0.005  # a live order is a marketable limit at most this far beyond the price (strategy 7)
-)
+LIMIT_BEYOND_PRICE = 0.005  # a live order is a marketable limit at most this far beyond the price (strategy 7)
 
 
 @compiled
@@ -65,9 +63,7 @@ def slipped(price: float, side: int, slippage_bps: float) -> float:
 
 
 @compiled
-def opening_holding(
-    price: float, cash: float, stock_fraction: float, quantity_step: float
-) -> tuple[float, float]:
+def opening_holding(price: float, cash: float, stock_fraction: float, quantity_step: float) -> tuple[float, float]:
     """Return the shares that a fraction of the cash buys at the start and the cash left (strategy 10)."""
     shares = round_down(stock_fraction * cash / price, quantity_step)
     return shares, cents(cash - cents(shares * price))
@@ -177,8 +173,6 @@ def buy_limit(price: float) -> float:
     return float(np.floor(price * (1.0 + LIMIT_BEYOND_PRICE) * 1e6 + 1e-4) / 1e6)
 
 
-def affordable_quantity(
-    cash: float, quantity: float, limit_price: float, parameters: StrategyParameters
-) -> float:
+def affordable_quantity(cash: float, quantity: float, limit_price: float, parameters: StrategyParameters) -> float:
     """Return a buy's quantity, cut so that at its limit price cash stays at or above 0 (strategy 7, 10)."""
     return float(cut_to_cash(cash, quantity, limit_price, parameter_row(parameters)))

@@ -48,9 +48,7 @@ class Grid:
         for (name, values), position in zip(self.axes.items(), self.positions(start, stop), strict=True):
             rows[:, at.COLUMN_BY_NAME[name]] = _numbers(name, values)[position]
             if name == "sizing" and self._ratio_follows():
-                rows[:, at.REBALANCE_RATIO] = np.array([DEFAULT_RATIOS[str(value)] for value in values])[
-                    position
-                ]
+                rows[:, at.REBALANCE_RATIO] = np.array([DEFAULT_RATIOS[str(value)] for value in values])[position]
         return rows
 
     def _ratio_follows(self) -> bool:
@@ -108,9 +106,7 @@ class ParameterList:
 Combinations = Grid | ParameterList
 
 
-def expand_grid(
-    grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT
-) -> Grid:
+def expand_grid(grid: Mapping[str, Any], base: StrategyParameters | None = None, *, limit: int = LIMIT) -> Grid:
     """Return the grid of all combinations of the values given for each parameter.
 
     Each parameter has a list of values, or `{"from": a, "to": b, "step": s}`: both ends kept, stepped in
@@ -136,9 +132,7 @@ def _validate_names(grid: Mapping[str, Any]) -> None:
     unknown = [str(name) for name in grid if name not in at.COLUMN_BY_NAME]
     if unknown:
         known = ", ".join(at.PARAMETER_COLUMNS)
-        raise GridError(
-            f"the grid names {', '.join(unknown)}; expected parameters a backtest simulates: {known}"
-        )
+        raise GridError(f"the grid names {', '.join(unknown)}; expected parameters a backtest simulates: {known}")
     if not grid:
         raise GridError("the grid names no parameter; expected at least one with at least one value")
 
@@ -166,9 +160,7 @@ class _Range:
     @classmethod
     def read(cls, name: str, axis: Mapping[str, Any]) -> "_Range":
         if set(axis) != RANGE_KEYS:
-            raise GridError(
-                f"the range of {name} has {', '.join(map(str, axis))}; expected from, to and step"
-            )
+            raise GridError(f"the range of {name} has {', '.join(map(str, axis))}; expected from, to and step")
         start, stop, step = (_decimal(name, key, axis[key]) for key in ("from", "to", "step"))
         if step <= 0:
             raise GridError(f"the step of {name} is {step}; expected a number above 0")

@@ -118,9 +118,7 @@ def next_appointment(work: Workspace, market: Market, bar: int) -> int:
 
 
 @inlined
-def watch_close(
-    work: Workspace, record: Record, market: Market, options: Options, bar: int
-) -> tuple[float, int]:
+def watch_close(work: Workspace, record: Record, market: Market, options: Options, bar: int) -> tuple[float, int]:
     """Evaluate at the close; fill there, or return the order that waits for the next open (strategy 10.3)."""
     price = market.close[bar]
     action, reason, _, _, quantity = decide_row(price, work.cell, work.parameters, codes.ASK_SIGNAL)

@@ -56,9 +56,7 @@ class StrategyParameters:
 
     def _validate_together(self) -> None:
         if self.sizing == "fixed_percentage" and self.rebalance_ratio > 1:
-            raise ParameterError(
-                "rebalance_ratio", self.rebalance_ratio, "at most 1 with sizing fixed_percentage"
-            )
+            raise ParameterError("rebalance_ratio", self.rebalance_ratio, "at most 1 with sizing fixed_percentage")
         if self.min_stock >= self.max_stock:
             raise ParameterError("min_stock", self.min_stock, f"below max_stock, which is {self.max_stock!r}")
         if self.adaptive_floor > self.adaptive_cap:
@@ -83,9 +81,7 @@ class StrategyParameters:
         known = {field.name for field in fields(cls)}
         unknown = sorted(str(name) for name in values if name not in known)
         if unknown:
-            raise ParameterError(
-                ", ".join(unknown), [values.get(name) for name in unknown], "a known parameter"
-            )
+            raise ParameterError(", ".join(unknown), [values.get(name) for name in unknown], "a known parameter")
         return cls(**values)
 
     def warnings(self, slippage_bps: float = 0.0, value: float | None = None) -> tuple[Caution, ...]:
@@ -101,9 +97,7 @@ def parameter_row(parameters: StrategyParameters) -> FloatArray:
     """Return the parameters as the row of numbers that compiled code reads, by `indices`."""
     row = np.zeros(at.PARAMETER_COUNT)
     for name, column in at.COLUMN_BY_NAME.items():
-        row[column] = (
-            SIZINGS.index(parameters.sizing) if column == at.SIZING else float(getattr(parameters, name))
-        )
+        row[column] = SIZINGS.index(parameters.sizing) if column == at.SIZING else float(getattr(parameters, name))
     return row
 
 

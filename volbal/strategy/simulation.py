@@ -109,9 +109,7 @@ def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Resu
     refuse_later_features(parameters)
     run = RunOptions(**options)
     seen = run.select(bars, after_hours=parameters.allow_after_hours)
-    market = prepare_market(
-        seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting"
-    )
+    market = prepare_market(seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting")
     sigma = volatility_of_days(seen, market, run, parameters.adaptive_decay)
     work, record = _run(market, run, parameter_row(parameters), sigma)
     return Result(

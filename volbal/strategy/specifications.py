@@ -88,16 +88,8 @@ class ParameterSpecification:
         return number
 
     def _within(self, number: float) -> bool:
-        low = (
-            self.minimum is None
-            or number > self.minimum
-            or (number == self.minimum and not self.above_minimum)
-        )
-        high = (
-            self.maximum is None
-            or number < self.maximum
-            or (number == self.maximum and not self.below_maximum)
-        )
+        low = self.minimum is None or number > self.minimum or (number == self.minimum and not self.above_minimum)
+        high = self.maximum is None or number < self.maximum or (number == self.maximum and not self.below_maximum)
         return low and high
 
     def refuse(self, value: object, bound: str | None = None) -> ParameterError:

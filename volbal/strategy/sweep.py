@@ -69,10 +69,7 @@ class SweepResult:
 
     def measures(self, index: int) -> dict[str, float | int | None]:
         """Return one combination's measures, None where undefined."""
-        return {
-            name: plain_measure(name, value)
-            for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)
-        }
+        return {name: plain_measure(name, value) for name, value in zip(MEASURE_NAMES, self.values[index], strict=True)}
 
 
 class _Field:
@@ -102,9 +99,7 @@ class _Field:
         for flag in (False, True):
             chosen = np.flatnonzero(after_hours == flag)
             if chosen.size:
-                out[chosen] = self._run_alike(
-                    rows[chosen], *(self.around_the_clock if flag else self.session)
-                )
+                out[chosen] = self._run_alike(rows[chosen], *(self.around_the_clock if flag else self.session))
         return out
 
     def _run_alike(self, rows: FloatArray, bars: Bars, market: Market) -> FloatArray:

@@ -282,9 +282,10 @@ def moment(value: dt.datetime | None, exchange_zone: str = "", seconds: bool = F
 
 
 @register.simple_tag
-def clock_of(value: dt.datetime, zone: dt.tzinfo) -> SafeString:
+def clock_of(value: dt.datetime, zone: dt.tzinfo, seconds: bool = False) -> SafeString:
     """Show a moment in a zone that the column's head names."""
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value.astimezone(zone):%Y-%m-%d %H:%M}")
+    clock = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value.astimezone(zone):{clock}}")
 
 
 @register.simple_tag

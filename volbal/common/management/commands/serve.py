@@ -70,7 +70,7 @@ class Command(BaseCommand):
         sign_ins = data_dir / SIGN_INS_FILE
         seeds_more = settings.SEED_SYNTHETIC_PRICES and sign_ins.exists()
         if is_empty() or seeds_more:
-            self._say("Loading the demonstration …")
+            self._say("Loading the demonstration, which takes a moment the first time while the rule is compiled …")
             shown = io.StringIO()
             call_command("demo", stdout=shown)
             sign_ins.touch(mode=0o600)

@@ -1,0 +1,183 @@
+"""Live equals backtest: the same bars through the live path and through `simulate`, and no difference."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import nullcontext
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from optimization.management.commands import parity as parity_command
+from optimization.services.parity import ParityCase, parity_run
+from tests.conftest import SHARED
+from trading.brokers import paper
+from trading.marketdata.files import read_bars, read_dividends, read_splits
+from trading.services import fills, marks
+from trading.services.demonstration import DATA
+from volbal.strategy import Bars, StrategyParameters
+from volbal.strategy import simulate as really_simulate
+
+pytestmark = pytest.mark.django_db
+
+MINUTES = SHARED / "data" / "minute"
+DAILY = SHARED / "data" / "daily"
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+def case(bars: Bars, folder: Path = DATA, *, reinvest: bool = False, **parameters: Any) -> ParityCase:
+    """Return a case with the dividends and splits that `folder` knows of the bars' symbol."""
+    return ParityCase(
+        bars=bars,
+        parameters=StrategyParameters(**parameters),
+        dividends=tuple(read_dividends(folder / "dividends.csv").get(bars.symbol, [])),
+        splits=tuple(read_splits(folder / "splits.csv").get(bars.symbol, [])),
+        reinvest=reinvest,
+    )
+
+
+def demo(symbol: str, start: str, end: str) -> Bars:
+    return read_bars(DATA / f"{symbol}.csv", symbol=symbol).select(start, end)
+
+
+def some(bars: Bars, rows: slice) -> Bars:
+    columns = (getattr(bars, name)[rows] for name in ("open", "high", "low", "close", "volume", "days", "in_session"))
+    return Bars(bars.stamps[rows], *columns, symbol=bars.symbol, resolution=bars.resolution)
+
+
+def told(one: ParityCase) -> tuple[int, int, list[str]]:
+    report = parity_run(one)
+    return report.bars, report.trades, [str(difference) for difference in report.differences]
+
+
+@pytest.mark.parametrize(
+    "symbol,start,end",
+    [("GOOG", "2004-08-19", "2005-02-28"), ("MSFT", "2003-01-02", "2003-06-30")],
+)
+def test_demonstration_days(symbol: str, start: str, end: str) -> None:
+    bars, trades, differences = told(case(demo(symbol, start, end)))
+    assert differences == []
+    assert (bars > 120, trades > 10) == (True, True)
+
+
+def test_across_a_split_with_a_commission_minimum_and_whole_shares() -> None:
+    one = case(demo("AAPL", "2004-12-01", "2005-05-31"), commission_rate=0.0005, commission_min=1.0, quantity_step=1.0)
+    _, trades, differences = told(one)
+    assert differences == []
+    assert trades > 20
+
+
+def test_adaptive_triggers_and_reinvested_dividends() -> None:
+    one = case(
+        demo("IBM", "2008-07-01", "2008-12-31"), reinvest=True, adaptive_multiple=1.5, sizing="fixed_percentage",
+        rebalance_ratio=0.1,
+    )  # fmt: skip
+    _, trades, differences = told(one)
+    assert differences == []
+    assert trades > 10
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "symbol,file,start,end,after_hours,rows",
+    [
+        # Seven for one on 9 June 2014, a Monday: the last hour and a half before it and the first after.
+        ("AAPL", "AAPL_trade.csv", "2014-06-06", "2014-06-09", False, slice(300, 480)),
+        # The first of them before the session opens.
+        ("SPY", "SPY_trade_201101_ninja.csv", "2011-01-03", "2011-01-03", True, slice(100, 400)),
+    ],
+)
+def test_minutes(symbol: str, file: str, start: str, end: str, after_hours: bool, rows: slice) -> None:
+    bars = some(read_bars(MINUTES / file, symbol=symbol).select(start, end, after_hours=after_hours), rows)
+    # Triggers of a tenth of a percent, so that a few hours have many orders.
+    one = case(
+        bars, DAILY, trigger_up=0.001, trigger_down=0.001, max_orders_per_day=50, min_notional=1.0,
+        allow_after_hours=after_hours,
+    )  # fmt: skip
+    count, trades, differences = told(one)
+    assert differences == []
+    assert (count, trades > 5) == (len(bars), True)
+
+
+class TestPlantedDifferences:
+    """What is compared is really compared: each fault is found and named."""
+
+    @pytest.fixture
+    def bars(self) -> Bars:
+        return demo("GOOG", "2004-08-19", "2004-09-30")
+
+    def test_another_rule_is_found_where_it_first_differs(self, bars: Bars, monkeypatch: pytest.MonkeyPatch) -> None:
+        def other(bars: Bars, parameters: StrategyParameters, **options: Any) -> Any:
+            return really_simulate(bars, parameters.replace(trigger_up=0.04), **options)
+
+        monkeypatch.setattr("optimization.services.parity.simulate", other)
+        _, _, differences = told(case(bars))
+        assert differences[0] == "2004-09-29: action is SELL live and HOLD in the backtest"
+
+    @pytest.mark.parametrize(
+        "fault,named",
+        [
+            ("a cent more commission", "commission is"),
+            ("an anchor that stays", "action is"),
+            ("a mark that is a dollar off", "closing value is"),
+            ("a dollar that no entry has", "by its ledger"),
+        ],
+    )
+    def test_a_fault_of_the_live_path_is_found(
+        self, bars: Bars, monkeypatch: pytest.MonkeyPatch, fault: str, named: str
+    ) -> None:
+        plant(fault, monkeypatch)
+        _, _, differences = told(case(bars))
+        assert any(named in one for one in differences), differences
+
+    def test_the_command_names_it_and_ends_with_1(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plant("a mark that is a dollar off", monkeypatch)
+        out, error = run_command(monkeypatch)
+        assert error is not None
+        assert (error.returncode, "differences between live and backtest" in str(error)) == (1, True)
+        assert "2004-08-20: closing value is" in out
+
+
+def plant(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if fault == "a cent more commission":
+        really = paper.commission_of
+        monkeypatch.setattr(paper, "commission_of", lambda notional, row: really(notional, row) + 0.01)
+    elif fault == "an anchor that stays":
+        monkeypatch.setattr(fills, "end_order", lambda position, filled, ordered: position)
+    elif fault == "a mark that is a dollar off":
+        value_at = marks.value_at
+        monkeypatch.setattr(marks, "value_at", lambda cell, last: value_at(cell, last) + 1)
+    else:
+        monkeypatch.setattr(fills, "_halt_if_negative", lambda cell, position: setattr(cell, "cash", cell.cash + 1))
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, **arguments: str) -> tuple[str, CommandError | None]:
+    """Run the command on GOOG's first weeks in this test's own database instead of one made for it."""
+    monkeypatch.setattr(parity_command, "scratch_database", nullcontext)
+    options = {"bars": str(DATA / "GOOG.csv"), "symbol": "GOOG", "end": dt.date(2004, 9, 30)} | arguments
+    out = StringIO()
+    try:
+        call_command("parity", stdout=out, stderr=StringIO(), **options)
+    except CommandError as error:
+        return out.getvalue(), error
+    return out.getvalue(), None
+
+
+def test_the_command_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, error = run_command(monkeypatch)
+    assert error is None
+    assert out.splitlines() == ["30 bars: 30 evaluations and 8 trades compared.", "No difference."]
+
+
+def test_what_only_a_backtest_has_is_refused_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, error = run_command(monkeypatch, fill="next_open")
+    assert error is not None
+    assert error.returncode == 2
+    assert "--fill next_open exists in backtests only" in str(error)

@@ -1,0 +1,221 @@
+"""Two workers at once on PostgreSQL: real threads that start together, and one outcome."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from portfolios.models import Cell, Event, Portfolio
+from portfolios.selectors import reconcile
+from tests.portfolios.builders import BY_TEST
+from tests.trading.builders import OPEN, Desk, fresh, make_desk, make_replay, make_series, only_order, open_cell, tick
+from tests.trading.standin import StandInBroker
+from trading.brokers.base import OrderRequest
+from trading.brokers.paper import PaperBroker
+from trading.models import Evaluation, Fill, Order, OrderTransition, PaperFill, PaperOrder, ReplayRun, Tick
+from trading.services.dispatch import portfolios_claim_due
+from trading.services.fills import fill_book
+from trading.services.order_ends import order_end
+from trading.services.orders import orders_send
+from trading.services.replays import replay_start, replay_step
+from volbal.common import clock
+from volbal.common.tenancy import every_tenant, tenant_scope
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+
+WAIT_SECONDS = 20
+
+
+def together(tenant_id: int, *calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls at the same moment, each in a thread with a connection of its own; return what they returned."""
+    barrier = threading.Barrier(len(calls), timeout=WAIT_SECONDS)
+
+    def one(call: Callable[[], Any]) -> Any:
+        try:
+            with tenant_scope(tenant_id):
+                connection.ensure_connection()
+                with connection.cursor() as cursor:
+                    cursor.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
+                barrier.wait()
+                return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        running = [pool.submit(one, call) for call in calls]
+        return [future.result(timeout=2 * WAIT_SECONDS) for future in running]
+
+
+@pytest.fixture
+def far_desk(transactional_db: None) -> Iterator[Desk]:
+    made = make_desk()
+    with tenant_scope(made.tenant.pk):
+        yield made
+
+
+@pytest.fixture
+def told_desk(transactional_db: None, broker: StandInBroker) -> Iterator[Desk]:
+    made = make_desk("told", broker="stand-in")
+    with tenant_scope(made.tenant.pk):
+        yield made
+
+
+def test_two_ticks_of_one_moment_are_one(far_desk: Desk) -> None:
+    cell = open_cell(far_desk.portfolio)
+    call = lambda: tick(far_desk.portfolio, {"IBM": 104})  # noqa: E731  # the same call, many times
+    outcomes = together(far_desk.tenant.pk, *[call] * 4)
+    assert sorted(outcome is not None for outcome in outcomes) == [False, False, False, True]
+    assert (Tick.objects.count(), Evaluation.objects.count(), Order.objects.count()) == (1, 1, 1)
+    assert fresh(cell).orders_today == 1
+
+
+def test_each_intent_is_claimed_by_one_sender(told_desk: Desk, broker: StandInBroker) -> None:
+    symbols = [f"S{number}" for number in range(8)]
+    for symbol in symbols:
+        open_cell(told_desk.portfolio, symbol)
+    tick(told_desk.portfolio, dict.fromkeys(symbols, 104))
+    together(told_desk.tenant.pk, *[lambda: orders_send(account_id=told_desk.account.pk)] * 3)
+    asked = [request.client_order_id for request in broker.requests]
+    assert sorted(asked) == sorted(Order.objects.values_list("client_order_id", flat=True))
+    assert len(asked) == len(set(asked)) == 8
+    assert set(Order.objects.values_list("status", flat=True)) == {"accepted"}
+    assert OrderTransition.objects.count() == 16
+
+
+def test_one_report_is_booked_by_one(told_desk: Desk, broker: StandInBroker) -> None:
+    cell = open_cell(told_desk.portfolio)
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    report = broker.fill(only_order().client_order_id, only_order().quantity, 104)
+    call = lambda: fill_book(account=told_desk.account, report=report)  # noqa: E731  # the same call, many times
+    booked = together(told_desk.tenant.pk, *[call] * 4)
+    assert sorted(fill is not None for fill in booked) == [False, False, False, True]
+    assert (Fill.objects.count(), Event.objects.filter(kind="cell.filled").count()) == (1, 1)
+    assert (fresh(cell).shares, reconcile()) == (Decimal("43.712893"), [])
+
+
+def test_parts_booked_at_once_add_up(told_desk: Desk, broker: StandInBroker) -> None:
+    cell = open_cell(told_desk.portfolio)
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    order = only_order()
+    reports = [broker.fill(order.client_order_id, part, 104) for part in ("1.5", "1.5", "1.5", "1.787107")]
+    calls = [lambda report=report: fill_book(account=told_desk.account, report=report) for report in reports]
+    together(told_desk.tenant.pk, *calls)
+    assert (only_order().status, only_order().notional, only_order().commission) == (
+        "filled",
+        Decimal("653.86"),
+        Decimal("0.07"),
+    )
+    assert (fresh(cell).cash, fresh(cell).anchor, reconcile()) == (Decimal("5653.79"), 104, [])
+
+
+def test_a_fill_and_an_end_at_once_leave_the_order_filled(told_desk: Desk, broker: StandInBroker) -> None:
+    cell = open_cell(told_desk.portfolio)
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    report = broker.fill(only_order().client_order_id, only_order().quantity, 104)
+    together(
+        told_desk.tenant.pk,
+        lambda: fill_book(account=told_desk.account, report=report),
+        lambda: order_end(order=Order.objects.get(), after=Order.Status.CANCELLED, detail="at once"),
+    )
+    assert (only_order().status, fresh(cell).anchor) == ("filled", 104)
+
+
+def test_a_foreign_report_is_told_once(told_desk: Desk, broker: StandInBroker) -> None:
+    report = broker.fill("someone-elses", 1, 104)
+    call = lambda: fill_book(account=told_desk.account, report=report)  # noqa: E731  # the same call, many times
+    together(told_desk.tenant.pk, *[call] * 3)
+    assert Event.objects.filter(kind="fill.foreign").count() == 1
+
+
+def test_every_fill_of_the_paper_broker_is_booked_by_some_sender(far_desk: Desk) -> None:
+    symbols = [f"S{number}" for number in range(12)]
+    for symbol in symbols:
+        open_cell(far_desk.portfolio, symbol)
+    tick(far_desk.portfolio, dict.fromkeys(symbols, 104))
+    booked = together(far_desk.tenant.pk, *[lambda: orders_send(account_id=far_desk.account.pk)] * 4)
+    assert sum(len(fills) for fills in booked) == Fill.objects.count() == 12
+    assert (PaperOrder.objects.count(), PaperFill.objects.count()) == (12, 12)
+    assert set(Order.objects.values_list("status", flat=True)) == {"filled"}
+    assert set(Cell.objects.values_list("anchor", flat=True)) == {Decimal(104)}
+    assert reconcile() == []
+
+
+def test_a_fill_that_is_not_committed_yet_is_waited_for_and_not_read_past(far_desk: Desk) -> None:
+    for symbol in ("IBM", "AAPL"):
+        open_cell(far_desk.portfolio, symbol)
+    tick(far_desk.portfolio, {"IBM": 104, "AAPL": 104})
+    first, second = (
+        OrderRequest(one.client_order_id, one.cell.instrument.symbol, one.side, one.quantity, None, one.quote_source,
+                     one.commission_rate, one.commission_min)
+        for one in Order.objects.select_related("cell__instrument").order_by("id")
+    )  # fmt: skip
+    paper = PaperBroker(far_desk.account)
+
+    def fills_of_the_second() -> list[int]:
+        with every_tenant():
+            paper.submit(second)
+            read = [report.cursor for report in paper.fills_since(0)]
+        connection.close()
+        return read
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            paper.submit(first)
+            running = pool.submit(fills_of_the_second)
+            wait([running], timeout=1)
+        read = running.result(timeout=WAIT_SECONDS)
+    assert read == list(PaperFill.objects.order_by("id").values_list("id", flat=True))
+    assert len(read) == 2
+
+
+def test_two_dispatchers_claim_a_portfolio_once(far_desk: Desk) -> None:
+    Portfolio.objects.update(next_tick_at=clock.now())
+
+    def claim() -> list[Any]:
+        with every_tenant():
+            return portfolios_claim_due()
+
+    assert sorted(len(claimed) for claimed in together(far_desk.tenant.pk, *[claim] * 4)) == [0, 0, 0, 1]
+
+
+def test_a_step_that_is_due_once_is_taken_once(far_desk: Desk) -> None:
+    run = make_replay(far_desk.account, make_series([100, 101, 102]))
+    replay_start(run=run, origin=BY_TEST)
+    # One step in ten seconds, and twelve have passed.
+    twelve_ago = clock.now() - dt.timedelta(seconds=12)
+    ReplayRun.objects.update(paced_from=twelve_ago, steps_per_second=Decimal("0.1"))
+    outcomes = together(far_desk.tenant.pk, *[lambda: replay_step(run_id=run.pk)] * 4)
+    assert sorted(outcome is not None for outcome in outcomes) == [False, False, False, True]
+    assert ReplayRun.objects.get().position == Tick.objects.count() == 1
+
+
+def test_ticks_and_senders_at_once_never_wait_for_each_other_for_good(far_desk: Desk) -> None:
+    symbols = [f"S{number}" for number in range(6)]
+    for symbol in symbols:
+        open_cell(far_desk.portfolio, symbol)
+
+    def ticks() -> None:
+        for minute in range(10):
+            price = 104 if minute % 2 == 0 else 100
+            tick(far_desk.portfolio, dict.fromkeys(symbols, price), OPEN + dt.timedelta(minutes=minute))
+
+    def sends() -> None:
+        for _ in range(10):
+            orders_send(account_id=far_desk.account.pk)
+
+    together(far_desk.tenant.pk, ticks, sends, sends)
+    orders_send(account_id=far_desk.account.pk)
+    assert set(Order.objects.values_list("status", flat=True)) == {"filled"}
+    assert Fill.objects.count() == Order.objects.count() == PaperFill.objects.count() >= 6
+    assert Tick.objects.count() == 10
+    assert reconcile() == []
