@@ -43,7 +43,7 @@ FREE = {"min_notional": 0.0, "min_quantity": 5.0}
 RICH = {"cash": 90_000.0, "shares": 900.0, "anchor": 100.0}
 SKIPS = {
     "insufficient_funds": (90.0, CellState(0.01, 60.0, 100.0), {"max_stock": 1.0}, "does not buy one step"),
-    "insufficient_shares": (110.0, CellState(90.0, 0.0, 100.0), BARE, "nothing to sell"),
+    "insufficient_shares": (110.0, CellState(90.0, 0.0, 100.0), BARE, "0 shares held are less than one step"),
     "at_guardrail": (90.0, CellState(10.0, 60.0, 100.0), FULL, "beyond the guardrail of 75"),
     "below_step": (
         90.0,
@@ -64,6 +64,32 @@ def test_every_skip_names_its_obstacle(reason):
     decision = decide(price, cell, StrategyParameters(**changes))
     assert (decision.action, decision.reason) == (Action.SKIP, reason)
     assert words in decision.sentence
+
+
+def test_sentences_are_true_to_the_last_digit():
+    # 10 in cash, yet an order costs 20: it is the commission that keeps it from buying.
+    costly = StrategyParameters(commission_min=20.0, auto_rebalance=False)
+    assert "cash of 10.00, less a commission of at least 20.00, does not buy one step" in (
+        decide(90.0, CellState(10.0, 0.1, 100.0), costly).sentence
+    )
+    # 10 % of 999.995 is worth 99.9995: not shown as the 100.00 that it falls short of.
+    parameters = StrategyParameters(sizing="fixed_percentage", auto_rebalance=False)
+    assert "worth 99.99, under the smallest of 100.00" in (
+        decide(110.0, CellState(1000.0, 9.09086364, 100.0), parameters).sentence
+    )
+    # An anchor or threshold of part of a cent is shown as such.
+    assert decide(0.01, CellState(100.0, 1e4, 0.0101), StrategyParameters()).sentence == (
+        "Held: 0.01 is 0.99 % under the anchor 0.0101; it buys at 0.009797 or lower and sells at 0.010403 or higher."
+    )
+
+
+def test_a_rebalance_beyond_the_cap_says_which_way_and_one_order_is_singular():
+    once = StrategyParameters(max_orders_per_day=1)
+    # V = 10100: (0.75·10100 − 10000) / (100·(1 − 0.75·0.0001)) = −24.2518…
+    assert decide(100.0, CellState(100.0, 100.0, 100.0, orders_today=1), once).sentence == (
+        "Skipped: 100.00 is at the anchor, but today's 1 order is used up; "
+        "an order to sell 24.251818 shares had been due."
+    )
 
 
 def test_what_was_filled_since_the_anchor_was_set_is_taken_off_a_signal():
@@ -136,6 +162,32 @@ def test_there_is_no_next_trigger_where_the_rule_would_not_act():
     assert stuck.buy is None
     full = next_triggers(CellState(5e4, 500.0, 100.0, orders_today=5), DEFAULT)
     assert (full.buy, full.sell) == (None, None)
+
+
+def test_an_order_too_small_at_its_trigger_is_found_where_it_has_grown():
+    # 500 in cash, 5 shares, ratio 1: a sell is worth (1 − 100/P)·(5P + 500), which is 100 where
+    # 5P² − 100P = 50000, at P = 110.4988; a buy is worth (100/P − 1)·(5P + 500), which is 100 at P = 90.4988.
+    cell, parameters = CellState(500.0, 5.0, 100.0), StrategyParameters(rebalance_ratio=1.0)
+    triggers = next_triggers(cell, parameters, price=101.0)
+    assert (triggers.sell.reason, round(triggers.sell.price, 3)) == ("trigger_up", 110.499)
+    assert (triggers.buy.reason, round(triggers.buy.price, 3)) == ("trigger_down", 90.499)
+    assert next_triggers(cell, parameters, price=95.0).buy == triggers.buy  # under its trigger already
+
+
+def test_a_share_exactly_at_its_guardrail_stays_there():
+    # 100 shares at 25 beside 7,500 are exactly a quarter; the grid's next price down is beyond.
+    parameters = StrategyParameters(guardrail_tolerance=0.0, min_notional=0.0, trigger_down=0.2)
+    triggers = next_triggers(CellState(7_500.0, 100.0, 26.0), parameters, price=26.0)
+    assert (triggers.buy.reason, triggers.buy.price) == ("guardrail_rebalance", 24.999999)
+
+
+def test_rounding_never_sells_more_than_is_held():
+    # 99,206,349.206349 shares are 9.9e13 steps: the noise that rounding forgives, 1e-13 of it, is 9 steps.
+    parameters = StrategyParameters(
+        sizing="fixed_percentage", rebalance_ratio=1.0, min_stock=0.0, max_trade_fraction=1.0
+    )
+    decision = decide(2.0, CellState(0.0, 99_206_349.206349, 1.0), parameters)
+    assert decision.quantity == -99_206_349.206349
 
 
 def test_a_cell_without_shares_buys_at_the_present_price():

@@ -88,6 +88,13 @@ def test_what_is_undefined_is_none():
     assert (two["volatility"], two["sharpe"]) == (None, None)
 
 
+def test_a_growth_that_no_number_holds_is_none():
+    # 50.5-fold in a day is 50.5 to the power of 252 a year, more than float64 reaches.
+    measures = run([1, 100], PLAIN.replace(max_trade_fraction=0.001)).measures
+    assert measures["total_return"] == pytest.approx(49.5)
+    assert (measures["annual_return"], measures["calmar"]) == (None, None)
+
+
 def test_every_measure_is_described():
     names = [measure.name for measure in MEASURES]
     assert list(run([100, 101]).measures) == names

@@ -5,6 +5,7 @@ import pytest
 
 from tests.strategy.making import PLAIN, daily, day, intraday, run, trades_of
 from volbal.strategy import ACTIONS, REASONS, BarsError, CellError, Dividend, Split, simulate
+from volbal.strategy.timeline import lay_out
 
 HALF = {"cash": 100_000.0}  # 500 shares at 100 and 50,000 cash
 
@@ -112,6 +113,15 @@ def test_several_actions_between_two_bars_are_applied_in_date_order():
     assert result.final.cash == 52_000.0
     assert result.final.anchor == 48.0
     assert result.final.shares == 1000.0
+
+
+def test_payments_that_meet_one_bar_are_made_in_the_order_of_their_pay_dates():
+    bars = daily([100, 100, 100, 100, 100])
+    gap = np.array([True, True, True, False, True])
+    sparse = type(bars)(*(getattr(bars, name)[gap] for name in ("stamps", "open", "high", "low", "close")))
+    timeline = lay_out(sparse, [Dividend(day(1), 2.0, day(4)), Dividend(day(2), 1.0, day(3))], ())
+    assert list(timeline.payment_bar) == [3, 3]
+    assert list(timeline.payment_dividend) == [1, 0]
 
 
 def test_actions_up_to_the_first_bar_are_history():

@@ -10,6 +10,7 @@ from volbal.strategy.numeric import FloatArray, cents
 from volbal.strategy.workspace import Workspace
 
 DAYS_A_YEAR = 252.0
+LARGEST_LOG = 650.0  # of a year's growth: e to this over the least drawdown is still a float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def measure_returns(
     if count < 1 or start <= 0.0:
         return
     growth = day_values[count] / start
-    if growth >= 0.0:
+    if growth == 0.0 or (growth > 0.0 and math.log(growth) * DAYS_A_YEAR / count < LARGEST_LOG):
         out[ANNUAL_RETURN] = growth ** (DAYS_A_YEAR / count) - 1.0
     if not all_positive(day_values, count):
         return

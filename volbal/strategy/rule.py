@@ -159,6 +159,8 @@ def limit_order(
     limited = min(abs(wanted), source, parameters[at.MAX_TRADE_FRACTION] * value / price)
     already = 0.0 if rebalancing else (cell[at.BOUGHT] if buying else cell[at.SOLD])
     size = round_down(max(limited - already, 0.0), step)
+    if not buying:
+        size = min(size, source)  # the noise that rounding forgives is whole steps beyond 1e13 of them
     quantity = size if buying else -size
     if size == 0.0:
         refusal = empty_reason(buying, source, limited, step)

@@ -56,15 +56,20 @@ def percent_text(fraction: float | None) -> str:
 
 
 def thresholds_text(decision: Decision) -> str:
-    """Say at which prices the triggers stand, rounded away from the anchor to the decimals of the price."""
+    """Say at which prices the triggers stand, rounded away from the anchor."""
     buys_at, sells_at = decision.buy_threshold, decision.sell_threshold
     if buys_at is None or sells_at is None:
         return ""
-    scale = 10.0 ** decimals_of(decision.price)
+    scale = 10.0 ** _threshold_places(decision.price, buys_at)
     low = math.floor(buys_at * scale + 1e-6) / scale
     high = math.ceil(sells_at * scale - 1e-6) / scale
-    places = decimals_of(decision.price)
-    return f"it buys at {low:,.{places}f} or lower and sells at {high:,.{places}f} or higher"
+    return f"it buys at {price_text(low)} or lower and sells at {price_text(high)} or higher"
+
+
+def _threshold_places(price: float, threshold: float) -> int:
+    """Return the decimals of the price, and 6 where its own leave fewer than three digits of the threshold."""
+    places = decimals_of(price)
+    return places if threshold * 10.0**places >= 100.0 else 6
 
 
 def _where(decision: Decision) -> str:
@@ -109,10 +114,11 @@ def _obstacle(decision: Decision, cell: FloatArray, parameters: FloatArray) -> s
     step = quantity_text(parameters[at.QUANTITY_STEP])
     rail = percent_text(parameters[at.MAX_STOCK if decision.signal > 0 else at.MIN_STOCK])
     share = percent_text(decision.stock_share)
-    worth = f"{abs(decision.quantity) * decision.price:,.2f}"
+    worth = f"{math.floor(abs(decision.quantity) * decision.price * 100.0) / 100.0:,.2f}"
+    verb = "buy" if decision.quantity > 0.0 else "sell"
     texts = {
-        Reason.INSUFFICIENT_FUNDS: f"cash of {cell[at.CASH]:,.2f} does not buy one step of {step}",
-        Reason.INSUFFICIENT_SHARES: f"the {quantity_text(cell[at.SHARES])} held leave nothing to sell",
+        Reason.INSUFFICIENT_FUNDS: f"cash of {cell[at.CASH]:,.2f}{_costs(parameters)} does not buy one step of {step}",
+        Reason.INSUFFICIENT_SHARES: f"the {quantity_text(cell[at.SHARES])} held are less than one step of {step}",
         Reason.AT_GUARDRAIL: f"the stock share of {share} is already at or beyond the guardrail of {rail}",
         Reason.BELOW_STEP: f"the order is less than one step of {step}",
         Reason.ALREADY_FILLED: "all of it was filled since the anchor was set",
@@ -120,7 +126,16 @@ def _obstacle(decision: Decision, cell: FloatArray, parameters: FloatArray) -> s
         f"{parameters[at.MIN_NOTIONAL]:,.2f}",
         Reason.BELOW_MIN_QUANTITY: f"an order of {size} is under the smallest of "
         f"{quantity_text(parameters[at.MIN_QUANTITY])}",
-        Reason.DAILY_ORDER_CAP: f"today's {int(parameters[at.MAX_ORDERS_PER_DAY])} orders are used up; "
-        f"an order of {size} had been due",
+        Reason.DAILY_ORDER_CAP: f"today's {_cap(parameters)} used up; an order to {verb} {size} had been due",
     }
     return texts[decision.reason]
+
+
+def _costs(parameters: FloatArray) -> str:
+    least = parameters[at.COMMISSION_MIN]
+    return f", less a commission of at least {least:,.2f}," if least > 0.0 else ""
+
+
+def _cap(parameters: FloatArray) -> str:
+    orders = int(parameters[at.MAX_ORDERS_PER_DAY])
+    return "1 order is" if orders == 1 else f"{orders} orders are"

@@ -35,7 +35,8 @@ def ordered_actions(dividends: Sequence[Dividend], splits: Sequence[Split]) -> l
 def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) -> Timeline:
     """Place every action and payment at the first bar of its date, or of the next date with a bar.
 
-    Actions dated on or before the first bar are left out, and so are those after the last.
+    Actions dated on or before the first bar are left out, and so are those after the last. Payments that meet
+    the same bar are in the order of their pay dates.
     """
     first_day = int(bars.days[0])
     actions = [
@@ -46,7 +47,7 @@ def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) 
     inside = [(bar, action) for bar, action in actions if bar < len(bars)]
     numbers = np.cumsum([isinstance(action, Dividend) for _, action in inside], dtype=np.int64) - 1
     payments = sorted(
-        (max(bar, _payment_bar(bars, action)), int(number))
+        (max(bar, _bar_of(bars, _payment_day(action))), _payment_day(action), int(number))
         for (bar, action), number in zip(inside, numbers, strict=True)
         if isinstance(action, Dividend)
     )
@@ -56,13 +57,13 @@ def lay_out(bars: Bars, dividends: Sequence[Dividend], splits: Sequence[Split]) 
         np.array([IS_SPLIT if isinstance(a, Split) else IS_DIVIDEND for _, a in inside], dtype=np.int64),
         np.array([a.ratio if isinstance(a, Split) else a.amount for _, a in inside], dtype=np.float64),
         numbers,
-        np.array([bar for bar, _ in paid], dtype=np.int64),
-        np.array([number for _, number in paid], dtype=np.int64),
+        np.array([bar for bar, _, _ in paid], dtype=np.int64),
+        np.array([number for _, _, number in paid], dtype=np.int64),
     )
 
 
-def _payment_bar(bars: Bars, dividend: Dividend) -> int:
-    return _bar_of(bars, day_number(dividend.ex_date if dividend.pay_date is None else dividend.pay_date))
+def _payment_day(dividend: Dividend) -> int:
+    return day_number(dividend.ex_date if dividend.pay_date is None else dividend.pay_date)
 
 
 def _bar_of(bars: Bars, day: int) -> int:

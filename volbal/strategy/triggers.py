@@ -1,16 +1,23 @@
 """The next prices at which a cell acts, found by asking the rule (strategy 3 and 5)."""
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass
 
-from volbal.strategy import indices as at
-from volbal.strategy.cell import CellState
-from volbal.strategy.codes import Action
-from volbal.strategy.decision import decide
-from volbal.strategy.parameters import StrategyParameters, parameter_row
-from volbal.strategy.rule import buy_threshold, sell_threshold
+import numpy as np
 
-PRICE_GRID = 1_000_000  # prices live on a grid of 1e-6 (strategy 7)
+from volbal.strategy import codes
+from volbal.strategy import indices as at
+from volbal.strategy.cell import CellState, cell_row
+from volbal.strategy.codes import ACTIONS, Action
+from volbal.strategy.compile import compiled
+from volbal.strategy.decision import decide
+from volbal.strategy.numeric import FloatArray
+from volbal.strategy.parameters import StrategyParameters, parameter_row
+from volbal.strategy.rule import buy_threshold, decide_row, sell_threshold
+
+PRICE_GRID = 1_000_000.0  # prices live on a grid of 1e-6 (strategy 7)
+SCAN_STEP = 0.001  # of the price: between two candidates the rule is asked this often
+REACH = 16.0  # the search ends at this multiple, or part, of the last candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class NextTrigger:
 
 @dataclass(frozen=True, slots=True)
 class NextTriggers:
-    """Hold the next buy and the next sell; None where the rule would not act at any candidate price."""
+    """Hold the next buy and the next sell; None where no price within `REACH` makes the rule act."""
 
     buy: NextTrigger | None
     sell: NextTrigger | None
@@ -33,10 +40,11 @@ class NextTriggers:
 def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: float | None = None) -> NextTriggers:
     """Return the first price down at which the cell buys and the first up at which it sells.
 
-    The candidates are `price` itself (the current one, where given), the trigger and the price at which the
-    stock share leaves its guardrail; the rule is asked at each, nearest first.
+    The search starts at `price` (the current one), else at the anchor. The rule is asked there, at the trigger,
+    where the stock share leaves its guardrail, and from each of these on in steps of `SCAN_STEP`, as an order
+    too small at its trigger grows with the move; only what acts within less than such a step is not seen.
     """
-    if cell.anchor is None:
+    if cell.anchor is None or cell.orders_today >= parameters.max_orders_per_day:
         return NextTriggers(None, None)
     start = cell.anchor if price is None else price
     row = parameter_row(parameters)
@@ -46,27 +54,55 @@ def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: flo
     ceiling = _price_at_share(cell, parameters.max_stock + parameters.guardrail_tolerance)
     below = [_grid_down(low), *([] if floor is None else [_grid_down(floor)])]
     above = [_grid_up(high), *([] if ceiling is None else [_grid_up(ceiling)])]
-    now = [] if price is None else [price]
+    down = sorted((p for p in below if 0.0 < p < start), reverse=True)
+    up = sorted(p for p in above if p > start)
     return NextTriggers(
-        _first(Action.BUY, [*now, *sorted((p for p in below if p <= start), reverse=True)], cell, parameters),
-        _first(Action.SELL, [*now, *sorted(p for p in above if p >= start)], cell, parameters),
+        _first(Action.BUY, [start, *down, [start, *down][-1] / REACH], cell, parameters),
+        _first(Action.SELL, [start, *up, [start, *up][-1] * REACH], cell, parameters),
     )
 
 
-def _first(
-    action: Action, candidates: list[float], cell: CellState, parameters: StrategyParameters
-) -> NextTrigger | None:
-    return next(_acting(action, candidates, cell, parameters), None)
-
-
-def _acting(
-    action: Action, candidates: list[float], cell: CellState, parameters: StrategyParameters
-) -> Iterator[NextTrigger]:
-    for price in candidates:
+def _first(action: Action, stops: list[float], cell: CellState, parameters: StrategyParameters) -> NextTrigger | None:
+    """Return the first price at which the rule takes an action, on the way from stop to stop."""
+    numbers, row, wanted = cell_row(cell), parameter_row(parameters), ACTIONS.index(action)
+    for begin, end in itertools.pairwise(stops):
+        price = float(first_acting(begin, end, wanted, numbers, row))
         if price > 0.0:
             decision = decide(price, cell, parameters)
-            if decision.action is action:
-                yield NextTrigger(price, abs(decision.quantity), str(decision.reason))
+            return NextTrigger(price, abs(decision.quantity), str(decision.reason))
+    return None
+
+
+@compiled
+def acts(price: float, wanted: int, cell: FloatArray, parameters: FloatArray) -> bool:
+    """Tell whether the rule takes an action at a price."""
+    return decide_row(price, cell, parameters, codes.ASK_SIGNAL)[0] == wanted
+
+
+@compiled
+def first_acting(begin: float, end: float, wanted: int, cell: FloatArray, parameters: FloatArray) -> float:
+    """Return the first price from `begin` to `end` at which the rule takes an action, 0 where there is none.
+
+    `begin` is asked as it is, the others on the grid of prices: in steps first, then halving the last step.
+    """
+    if acts(begin, wanted, cell, parameters):
+        return begin
+    side = 1.0 if end > begin else -1.0
+    reached, last = np.rint(begin * PRICE_GRID), np.rint(end * PRICE_GRID)
+    while side * (last - reached) > 0.0:
+        beyond = reached + side * max(np.floor(reached * SCAN_STEP), 1.0)
+        beyond = min(beyond, last) if side > 0.0 else max(beyond, last)
+        if beyond > 0.0 and acts(beyond / PRICE_GRID, wanted, cell, parameters):
+            while abs(beyond - reached) > 1.0:
+                middle = np.floor((beyond + reached) / 2.0)
+                if acts(middle / PRICE_GRID, wanted, cell, parameters):
+                    beyond = middle
+                else:
+                    reached = middle
+            found: float = beyond / PRICE_GRID
+            return found
+        reached = beyond
+    return 0.0
 
 
 def _price_at_share(cell: CellState, share: float) -> float | None:
