@@ -12,19 +12,25 @@ from django.test.utils import CaptureQueriesContext
 
 from portfolios.models import Portfolio
 from tests.portfolios.builders import make_instrument
-from tests.trading.builders import OPEN, SESSIONS, Desk, make_replay, make_series, quote
+from tests.trading.builders import OPEN, SESSIONS, Desk, make_actions, make_replay, make_series, quote
 from trading.brokers.registry import broker_names, broker_of
 from trading.feeds.base import quotes_store
 from trading.feeds.registry import feed_of
 from trading.feeds.replay import timeline_of
 from trading.feeds.synthetic import SyntheticFeed
 from trading.marketdata.catalogue import series_store
-from trading.models import Quote, ReplayRun
+from trading.models import BarSeries, Quote, ReplayRun
 from trading.services.replay_runs import replay_run_steps
 from volbal.common.errors import Refused
-from volbal.strategy import Bars, BarsError
+from volbal.strategy import Bars, BarsError, Split
 
 MONDAY, TUESDAY, WEDNESDAY = SESSIONS[:3]
+
+
+def closes_before(series: list[BarSeries], steps: int) -> list[Decimal | None]:
+    """Return what the day's change of a lone instrument is measured from at each step."""
+    timeline = timeline_of(series, "regular")
+    return [timeline.quotes(step, source="x", received_at=OPEN)[0].previous_close for step in range(steps)]
 
 
 class TestTimeline:
@@ -56,6 +62,20 @@ class TestTimeline:
         quotes = {one.instrument_id: one for one in timeline.quotes(2, source="x", received_at=OPEN)}
         assert quotes[make_instrument("IBM").pk].previous_close == 100
         assert timeline.quotes(0, source="x", received_at=OPEN)[0].previous_close is None
+
+    def test_a_split_is_taken_out_of_the_close_before(self, desk: Desk) -> None:
+        series = make_series([100, 52, 53])
+        make_actions(Split(TUESDAY, 2.0))
+        assert closes_before([series], 3) == [None, 50, 52]
+
+    def test_every_minute_is_measured_from_the_day_before(self, desk: Desk) -> None:
+        minutes = [dt.datetime(2024, 3, day, 15, minute, tzinfo=dt.UTC) for day in (4, 5) for minute in (0, 1)]
+        stamps = np.array([int(one.timestamp()) * 1_000_000_000 for one in minutes], dtype=np.int64)
+        days = np.array([(one.date() - dt.date(1970, 1, 1)).days for one in minutes], dtype=np.int32)
+        prices = np.array([10.0, 11.0, 12.0, 13.0])
+        bars = Bars(stamps, prices, prices, prices, prices, days=days, symbol="IBM", resolution="intraday")
+        series = series_store(instrument=make_instrument("IBM"), bars=bars, source="hand-made")
+        assert closes_before([series], 4) == [None, None, 11, 11]
 
     def test_it_may_start_later(self, pair: list[object]) -> None:
         timeline = timeline_of(pair, "regular", TUESDAY)

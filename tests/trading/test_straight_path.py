@@ -129,4 +129,5 @@ def test_every_change_left_its_event(run: ReplayRun, cell: Cell) -> None:
     assert {event.subject for event in filled} == {f"cell:{cell.pk}"}
     assert {event.task for event in filled} == {"fill"}
     kinds = list(Event.objects.exclude(kind="cell.filled").order_by("id").values_list("kind", flat=True))
-    assert kinds[-4:] == ["portfolio.created", "replay.started", "cell.opened", "cell.started"]
+    told = ["portfolio.created", "replay.created", "replay.started", "cell.opened", "cell.started", "replay.finished"]
+    assert kinds[-6:] == told
