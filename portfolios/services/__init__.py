@@ -1,7 +1,7 @@
 """Writes: one verb each, keyword arguments, one transaction, one event. Refusals raise Refused with the numbers."""
 
 from portfolios.services.accounts import account_create, account_deposit, account_withdraw
-from portfolios.services.anchors import cell_move_anchor, cell_set_anchor
+from portfolios.services.anchors import cell_set_anchor
 from portfolios.services.cells import cell_archive, cell_halt, cell_open, cell_pause, cell_resume, cell_start
 from portfolios.services.changes import changing
 from portfolios.services.events import event_record
@@ -46,7 +46,6 @@ __all__ = [
     "cell_archive",
     "cell_deposit",
     "cell_halt",
-    "cell_move_anchor",
     "cell_open",
     "cell_pause",
     "cell_resume",

@@ -27,14 +27,6 @@ def cell_set_anchor(
     return cell
 
 
-def cell_move_anchor(*, cell: Cell, anchor: Decimal | None, as_of: dt.datetime, origin: Origin) -> Cell:
-    """Move the anchor after an order ended, and forget what was filled toward the last one; None unsets it."""
-    moment = require_aware(as_of, "as_of")
-    with changing(cell, kind="cell.anchor_moved", origin=origin, as_of=moment) as change:
-        _place(change.row, anchor, moment)
-    return cell
-
-
-def _place(cell: Cell, anchor: Decimal | None, moment: dt.datetime) -> None:
+def _place(cell: Cell, anchor: Decimal, moment: dt.datetime) -> None:
     cell.anchor, cell.anchor_set_at = anchor, moment
     cell.bought_since_anchor = cell.sold_since_anchor = ZERO

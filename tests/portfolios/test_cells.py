@@ -173,8 +173,8 @@ def test_an_archived_portfolio_takes_its_cells_along(firm: Firm) -> None:
         make_cell(firm, "MSFT")
 
 
-def test_moving_the_anchor_forgets_what_was_filled_toward_the_last(cell: Cell) -> None:
+def test_setting_the_anchor_forgets_what_was_filled_toward_the_last(cell: Cell) -> None:
     Cell.objects.filter(pk=cell.pk).update(bought_since_anchor=3, sold_since_anchor=4)
-    services.cell_move_anchor(cell=cell, anchor=Decimal("97.5"), as_of=AS_OF, origin=BY_TEST)
+    services.cell_set_anchor(cell=cell, anchor=Decimal("97.5"), as_of=AS_OF, origin=BY_TEST)
     stored = Cell.objects.get(pk=cell.pk)
     assert (stored.anchor, stored.bought_since_anchor, stored.sold_since_anchor) == (Decimal("97.5"), 0, 0)

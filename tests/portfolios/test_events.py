@@ -90,10 +90,6 @@ VERBS: dict[str, tuple[Verb, list[str]]] = {
         lambda _, cell: services.cell_set_anchor(cell=cell, anchor=ONE, **WHEN),
         ["cell.anchor_set"],
     ),
-    "cell_move_anchor": (
-        lambda _, cell: services.cell_move_anchor(cell=cell, anchor=ONE, **WHEN),
-        ["cell.anchor_moved"],
-    ),
     "parameters_change": (
         lambda _, cell: services.parameters_change(cell=cell, values={"trigger_up": 0.1}, origin=WHO),
         ["parameters.changed"],

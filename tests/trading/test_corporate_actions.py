@@ -11,6 +11,7 @@ import time_machine
 
 from portfolios.models import Cell, Event, LedgerEntry
 from portfolios.selectors import reconcile
+from portfolios.services import Origin
 from tests.portfolios.builders import make_instrument
 from tests.trading.builders import (
     OPEN,
@@ -29,10 +30,12 @@ from tests.trading.standin import StandInBroker
 from trading.feeds import registry
 from trading.feeds.base import PriceQuote
 from trading.models import ActionApplication, DailyMark, Evaluation, Order
+from trading.services.cash_in_lieu import cash_in_lieu_book
 from trading.services.order_states import order_move
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.replay_runs import replay_run_steps
+from volbal.common.errors import Refused
 from volbal.strategy import Dividend, Split
 
 # 4 to 8 March and 11 to 15 March 2024 are sessions; 9 and 10 are a weekend.
@@ -55,6 +58,21 @@ class TestOneDate:
         assert held(cell) == (100, Decimal("49.4"), 5_000, 45)
         assert [row.action.kind for row in ActionApplication.objects.order_by("id")] == ["split", "dividend"]
         assert fresh(cell).average_cost == 50
+
+    def test_cash_in_lieu_of_a_fraction_is_booked_once_and_for_splits_alone(self, desk: Desk, cell: Cell) -> None:
+        make_actions(Dividend(OPEN.date(), 0.6, FRIDAY), Split(OPEN.date(), 1.5))
+        tick(desk.portfolio, {"IBM": 66})
+        split, dividend = ActionApplication.objects.order_by("id")
+        about = {"amount": Decimal("12.34"), "as_of": OPEN, "origin": Origin(task="test", reason="broker's note")}
+        cash = fresh(cell).cash
+        cash_in_lieu_book(application=split, **about)
+        with pytest.raises(Refused, match="already"):
+            cash_in_lieu_book(application=split, **about)
+        with pytest.raises(Refused, match="no split"):
+            cash_in_lieu_book(application=dividend, **about)
+        assert fresh(cell).cash == cash + Decimal("12.34")
+        assert LedgerEntry.objects.get(kind="cash_in_lieu").cash == Decimal("12.34")
+        assert reconcile() == []
 
     def test_the_ledger_has_each_amount_with_its_reason(self, desk: Desk, cell: Cell) -> None:
         make_actions(Dividend(OPEN.date(), 0.333333, FRIDAY), Split(OPEN.date(), 1.5))

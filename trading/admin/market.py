@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from decimal import Decimal
 
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+
+from portfolios.admin.forms import ReasonForm
 from trading.models import ActionApplication, BarSeries, CorporateAction, Quote
+from trading.services.cash_in_lieu import cash_in_lieu_book
 from volbal.common.admin import SharedAdmin, TenantAdmin
+from volbal.common.operations import Operation, OperationsAdmin
 
 
 @admin.register(BarSeries)
@@ -38,8 +45,20 @@ class CorporateActionAdmin(SharedAdmin):
     search_fields = ("instrument__symbol", "source")
 
 
+class CashInLieuForm(ReasonForm):
+    """Book what the broker paid for a split's fraction."""
+
+    amount = forms.DecimalField(min_value=Decimal("0.01"), decimal_places=2, max_digits=20)
+
+    def perform(self, row: ActionApplication) -> Model:
+        """Call the service."""
+        when = self.moment(row.cell.portfolio)
+        cash_in_lieu_book(application=row, amount=self.cleaned_data["amount"], as_of=when, origin=self.origin)
+        return row
+
+
 @admin.register(ActionApplication)
-class ActionApplicationAdmin(TenantAdmin):
+class ActionApplicationAdmin(OperationsAdmin, TenantAdmin):
     """How each cell took a dividend or a split."""
 
     list_display = (
@@ -49,3 +68,11 @@ class ActionApplicationAdmin(TenantAdmin):
     list_filter = ("action__kind", ("paid_at", admin.EmptyFieldListFilter), "as_of")
     list_select_related = ("cell__instrument", "action")
     search_fields = ("cell__instrument__symbol",)
+    operations = (
+        Operation(
+            "cash_in_lieu",
+            "Book cash in lieu",
+            CashInLieuForm,
+            possible=lambda application: application.action.kind == CorporateAction.Kind.SPLIT,
+        ),
+    )

@@ -52,14 +52,6 @@ def every_tenant() -> Iterator[None]:
         _every_tenant.reset(everyone)
 
 
-def current_tenant_id() -> int:
-    """Return the one tenant in scope. Raises ScopeError when there is none or more than one."""
-    tenant_ids = _tenant_ids.get()
-    if _every_tenant.get() or tenant_ids is None or len(tenant_ids) != 1:
-        raise ScopeError("No single tenant is in scope here; open one with tenant_scope(tenant_id).")
-    return tenant_ids[0]
-
-
 def require_tenant(tenant_id: int) -> None:
     """Raise ScopeError unless the tenant is in scope: for writes, which no query narrows."""
     tenant_ids = _tenant_ids.get()
