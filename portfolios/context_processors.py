@@ -9,5 +9,9 @@ from django.http import HttpRequest
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Return the names available in every template."""
-    return {"membership": getattr(request, "membership", None), "environment": settings.ENVIRONMENT}
+    """Return the names available in every template: memberships are all that the person may act under."""
+    return {
+        "membership": getattr(request, "membership", None),
+        "memberships": getattr(request, "memberships", []),
+        "environment": settings.ENVIRONMENT,
+    }

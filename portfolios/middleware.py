@@ -14,12 +14,16 @@ from volbal.common.tenancy import every_tenant, tenant_scope, tenants_scope
 SESSION_KEY = "tenant_id"
 
 
-def membership_of(request: HttpRequest) -> Membership | None:
-    """Return the membership this request acts under: the session's tenant, else the person's first, else None."""
+def memberships_of(request: HttpRequest) -> list[Membership]:
+    """Return the person's active memberships with their tenants, in one query; none for nobody."""
     user = request.user
     if not user.is_authenticated:
-        return None
-    memberships = list(user.memberships.filter(is_active=True).select_related("tenant").order_by("id"))
+        return []
+    return list(user.memberships.filter(is_active=True).select_related("tenant").order_by("id"))
+
+
+def chosen_of(request: HttpRequest, memberships: list[Membership]) -> Membership | None:
+    """Return the membership this request acts under: the session's tenant, else the person's first, else None."""
     chosen = request.session.get(SESSION_KEY)
     return next((one for one in memberships if one.tenant_id == chosen), memberships[0] if memberships else None)
 
@@ -37,8 +41,10 @@ class TenantMiddleware:
     def _scope(self, request: HttpRequest) -> AbstractContextManager[None]:
         if request.path.startswith(settings.CONSOLE_PATH):
             return self._console_scope(request)
-        request.membership = membership_of(request)  # type: ignore[attr-defined]  # what pages act under
-        membership = request.membership  # type: ignore[attr-defined]
+        memberships = memberships_of(request)
+        membership = chosen_of(request, memberships)
+        request.memberships = memberships  # type: ignore[attr-defined]  # what the menu offers
+        request.membership = membership  # type: ignore[attr-defined]  # what pages act under
         return nullcontext() if membership is None else tenant_scope(membership.tenant_id)
 
     def _console_scope(self, request: HttpRequest) -> AbstractContextManager[None]:

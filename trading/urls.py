@@ -5,7 +5,7 @@ from django.urls import path
 from trading.views import actions, cell, charts, controls, dashboard, parameters, styleguide
 
 urlpatterns = [
-    path("", dashboard.dashboard, name="dashboard"),
+    path("", dashboard.home, name="dashboard"),
     path("palette/", dashboard.palette, name="palette"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("portfolios/<int:portfolio_id>/", dashboard.portfolio, name="portfolio"),

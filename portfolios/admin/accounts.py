@@ -23,7 +23,7 @@ class AccountForm(OwnedForm):
 
     tenant = forms.ModelChoiceField(queryset=Tenant.objects.none())
     name = forms.CharField(max_length=120)
-    broker = forms.CharField(max_length=24, initial="paper", help_text="Name in the registry of brokers")
+    broker: forms.Field = forms.CharField(max_length=24, help_text="Who carries out its orders")
     currency = forms.CharField(max_length=3, initial="USD")
     commission_rate = forms.DecimalField(initial=Decimal("0.0001"), help_text="A fraction: 0.0001 is 0.01 %")
     commission_min = forms.DecimalField(initial=Decimal(0), help_text="In the account's currency, each order")
@@ -161,10 +161,10 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
         ),
     )
 
-    @admin.display(boolean=True, ordering="is_archived")
-    def archived(self, row: Portfolio) -> bool:
-        """Return whether it is put away."""
-        return row.is_archived
+    @admin.display(ordering="is_archived")
+    def archived(self, row: Portfolio) -> str:
+        """Say whether it is put away."""
+        return "archived" if row.is_archived else ""
 
     def describe(self, row: Portfolio) -> str:
         """Say which portfolio it is."""

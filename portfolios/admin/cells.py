@@ -226,4 +226,4 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
     def describe(self, row: Cell) -> str:
         """Say which cell it is and what it holds."""
         status = row.get_status_display().lower()
-        return f"{row} in {row.portfolio}: {status}, {row.cash:,} cash, {row.shares:,f} shares"
+        return f"{row} in {row.portfolio}: {status}, {row.cash:,} cash, {row.shares.normalize():,f} shares"

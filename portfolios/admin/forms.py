@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -39,6 +40,9 @@ class OwnedForm(ServiceForm):
         field = self.fields[name]
         if isinstance(field, forms.ModelChoiceField):
             field.queryset = rows
+            only = list(rows[:2])
+            if len(only) == 1:
+                field.initial = only[0]
 
 
 class PlainForm(OwnedForm):
@@ -46,6 +50,11 @@ class PlainForm(OwnedForm):
 
 
 class ReasonForm(OwnedForm):
-    """A form that asks why."""
+    """A form that asks why, after all else."""
+
+    def order_fields(self, field_order: Iterable[str] | None) -> None:
+        """Put the reason last, whatever a form adds."""
+        super().order_fields(field_order)
+        self.fields["reason"] = self.fields.pop("reason")
 
     reason = forms.CharField(max_length=240, help_text="Kept with the change.")

@@ -24,6 +24,12 @@ class ReverseForm(ReasonForm):
         return services.entry_reverse(entry=row, as_of=when, origin=self.origin)[0]
 
 
+def _can_reverse(entry: LedgerEntry) -> bool:
+    """Return whether an entry may be reversed: a movement by hand, no reversal itself, and not reversed already."""
+    may = entry.kind in REVERSIBLE and entry.reverses_id is None
+    return may and not LedgerEntry.objects.filter(reverses=entry).exists()
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(OperationsAdmin, TenantAdmin):
     """Every cent and every share with its reason. An entry is never edited; it may be reversed by its opposite."""
@@ -41,13 +47,13 @@ class LedgerEntryAdmin(OperationsAdmin, TenantAdmin):
             "Reverse",
             ReverseForm,
             harm="The opposite of each entry is booked; of a transfer, at both ends. The entries stay.",
-            possible=lambda entry: entry.kind in REVERSIBLE and entry.reverses_id is None,
+            possible=_can_reverse,
         ),
     )
 
     def describe(self, row: LedgerEntry) -> str:
         """Say what the entry moved."""
-        return f"{row.as_of:%Y-%m-%d} {row.get_kind_display()}: {row.cash:+,} cash, {row.shares:+,f} shares"
+        return f"{row.as_of:%Y-%m-%d} {row.get_kind_display()}: {row.cash:+,} cash, {row.shares.normalize():+,f} shares"
 
 
 @admin.register(ParameterVersion)

@@ -34,10 +34,14 @@ const FORMATS = {
   shares: (value) => trimmed(grouped(value, 6)),
   quantity: (value) => trimmed(grouped(value, 3)),
   percent: (value) => grouped(value * 100, 1) + UNIT,
+  percent2: (value) => grouped(value * 100, 2) + UNIT,
   "signed-percent": (value) => signed(value * 100, 2) + UNIT,
   count: (value) => grouped(value, 0),
   "signed-money": (value) => signed(value, 2),
 };
+
+/* No line ends between a number and its percent sign. */
+export const unbroken = (sentence) => sentence.replaceAll(" %", UNIT);
 
 export const format = (value, form) => {
   if (value === null || value === undefined || value === "") return NOTHING;

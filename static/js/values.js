@@ -1,5 +1,5 @@
 /* Writes a message's values into the nodes that ask for them, once in each animation frame. */
-import { ageOf, direction, format, moment } from "./format.js";
+import { ageOf, direction, format, moment, unbroken } from "./format.js";
 
 const values = new Map();
 const fresh = new Set();
@@ -58,7 +58,7 @@ const WRITERS = {
   age: (node, value) => { node.dataset.since = value; node.textContent = ageOf(value); },
   progress: (node, value) => { node.value = Number(value); },
   words: (node, value) => { node.textContent = format(value, "words"); },
-  sentence: (node, value) => { if (value) node.textContent = value; },
+  sentence: (node, value) => { if (value) node.textContent = unbroken(value); },
   show: (node, value) => {
     node.hidden = "notEquals" in node.dataset ? String(value) === node.dataset.notEquals : String(value) !== node.dataset.equals;
   },

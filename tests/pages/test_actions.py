@@ -145,3 +145,10 @@ def test_a_dialog_answers_htmx_with_its_part_and_sends_it_back_when_done(world: 
     assert "<html" not in part
     done = signed_in.post(url(world, "deposit/"), {"amount": "1", "other_side": "outside"}, **asked)
     assert done["HX-Redirect"] == url(world)
+
+
+def test_a_preview_complains_of_nothing_that_is_still_to_be_typed(world: World, signed_in: Client) -> None:
+    empty = signed_in.post(url(world, "deposit/?preview"), {"other_side": "outside"}).content.decode()
+    assert "form-errors" not in empty
+    wrong = signed_in.post(url(world, "deposit/?preview"), {"amount": "much", "other_side": "outside"})
+    assert "Amount in USD: Enter a number." in wrong.content.decode()

@@ -10,7 +10,9 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
+from portfolios import services
 from portfolios.models import Portfolio
+from portfolios.services.origin import Origin
 from tests.pages.worlds import World
 from tests.portfolios.builders import Firm, make_cell, make_firm, make_instrument
 from trading.marketdata.catalogue import series_import
@@ -63,6 +65,9 @@ def test_a_step_by_hand_looks_fills_and_shows_it(owner: Client, run: ReplayRun) 
     assert Fill.objects.filter(order__cell__portfolio=run.portfolio).count() == 1
     assert "The replay has reached its end." in page
     assert "SELL" in page
+    assert "0 of 1 trading" in page
+    assert "/cells/pause/" not in page
+    assert "reached its end" in owner.get(f"/portfolios/{run.portfolio_id}/replay/again/").content.decode()
 
 
 def test_a_step_past_the_end_says_why_it_was_not_taken(owner: Client, run: ReplayRun) -> None:
@@ -156,6 +161,13 @@ def test_a_cell_that_cannot_start_does_not_hold_up_the_others(world: World, sign
     page = signed_in.post(f"/portfolios/{world.portfolio.pk}/cells/start/", follow=True).content.decode()
     assert "1 cell started." in page
     assert "has no anchor" in page
+
+
+def test_a_cell_of_a_halted_portfolio_is_not_near_to_acting(world: World, signed_in: Client) -> None:
+    services.portfolio_halt(portfolio=world.portfolio, origin=Origin(reason="a drill"))
+    page = signed_in.get(f"/portfolios/{world.portfolio.pk}/").content.decode()
+    assert "0 of 1 trading" in page
+    assert '.nearness"' not in page
 
 
 def test_an_empty_firm_is_told_how_to_begin(owner: Client) -> None:

@@ -27,6 +27,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("shares", Decimal("1200"), "1,200"),
     ("quantity", 41.20049, "41.2"),
     ("percent", 0.524, "52.4\u00a0%"),
+    ("percent2", 0.0235, "2.35\u00a0%"),
     ("signed-percent", 0.0192, "+1.92\u00a0%"),
     ("signed-percent", -0.0067, "−0.67\u00a0%"),
     ("signed-percent", 0.000001, "0.00\u00a0%"),

@@ -6,13 +6,16 @@ import csv
 import datetime as dt
 import io
 import json
+import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
 from tests.pages.worlds import TRADED, World, make_world
-from trading.models import Evaluation
-from trading.selectors import records
+from trading.models import DailyMark, Evaluation
+from trading.selectors import charts, records
+from volbal.common.templatetags.figures import signed_percent, unbroken
 
 TARGET = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "tabs"}
 
@@ -24,7 +27,7 @@ def page(client: Client, world: World, query: str = "", **headers: str) -> str:
 def test_the_cockpit_says_next_orders_anchor_and_why(world: World, signed_in: Client) -> None:
     shown = page(signed_in, world)
     newest = Evaluation.objects.filter(cell=world.cell).order_by("-id")[0]
-    for text in ("Next buy", "Next sell", newest.sentence, "104.00", "SYNTHETIC", "PAPER"):
+    for text in ("Next buy", "Next sell", unbroken(newest.sentence), "104.00", "SYNTHETIC", "PAPER"):
         assert text in shown, text
 
 
@@ -98,6 +101,21 @@ def test_an_export_has_every_row_in_plain_numbers(world: World, signed_in: Clien
     assert float(rows[0]["price"]) == 104.0
 
 
+def test_the_prices_export_goes_beyond_what_the_chart_holds(
+    world: World, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "MOST_POINTS", 1)
+    rows = list(csv.DictReader(io.StringIO(page(signed_in, world, "prices.csv"))))
+    assert [float(row["Price"]) for row in rows] == [101.0, 104.0]
+    assert len(json.loads(page(signed_in, world, "chart/"))["time"]) == 1
+
+
+def test_growth_stands_at_its_days_in_the_zone_it_names(world: World, signed_in: Client) -> None:
+    chart = json.loads(page(signed_in, world, "growth/"))
+    days = [dt.datetime.fromtimestamp(second, ZoneInfo(chart["zone"])).date() for second in chart["time"]]
+    assert days == list(DailyMark.objects.filter(cell=world.cell).order_by("day").values_list("day", flat=True))
+
+
 def test_an_unknown_export_is_not_found(world: World, signed_in: Client) -> None:
     assert signed_in.get(f"/cells/{world.cell.pk}/secrets.csv").status_code == 404
 
@@ -107,6 +125,8 @@ def test_the_live_message_says_what_the_page_says(world: World, signed_in: Clien
     shown = page(signed_in, world)
     cell = message["cells"][0]
     assert message["kind"] == "tick"
-    assert cell["sentence"] in shown
+    assert unbroken(cell["sentence"]) in shown
+    assert f"({signed_percent(cell['buy_distance'])})" in re.sub("<[^>]*>", "", shown)
+    assert cell["nearness"] == pytest.approx(min(abs(cell["buy_distance"]), abs(cell["sell_distance"])))
     assert f"{float(cell['value']):,.2f}" in shown
     assert f'aria-valuenow="{cell["stock_share"] * 100:.2f}"' in shown

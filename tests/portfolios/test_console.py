@@ -29,7 +29,7 @@ from portfolios.models import (
     User,
 )
 from reporting.services.audit import audit_sequence
-from tests.portfolios.builders import BY_TEST, Firm, make_cell, make_firm, make_member
+from tests.portfolios.builders import AS_OF, BY_TEST, Firm, make_cell, make_firm, make_member
 from volbal.common.tenancy import every_tenant
 
 ROLES = ("platform", "owner", "operator", "auditor", "trader", "broker", "nobody")
@@ -264,7 +264,7 @@ def test_of_several_rows_those_that_can_be_are_done_and_the_others_told(world: W
         unset = make_cell(world.north, "AAPL", anchor=None)
     response = world.client("operator").post(_operation(Cell, "start", world.cell, unset), follow=True)
     page = response.content.decode()
-    assert "Start: done for 1 of 2." in page
+    assert "Start: done for 1 of 2 cells." in page
     assert "AAPL: AAPL has no anchor" in page
 
 
@@ -273,7 +273,7 @@ def test_the_selected_rows_lead_to_the_page_that_asks(world: World) -> None:
         _address(Cell, "changelist"), {"action": "pause", "_selected_action": [world.cell.pk]}, follow=True
     )
     page = response.content.decode()
-    assert "IBM in Core: not started, 5,000.00 cash, 50.000000 shares" in page
+    assert "IBM in Core: not started, 5,000.00 cash, 50 shares" in page
     assert "do not trade until they are started again" in page
 
 
@@ -376,3 +376,48 @@ def test_the_console_asks_no_other_host_for_anything(world: World, address: str)
     page = client.get(address).content.decode()
     for mark in ('src="http', 'href="http', "src='http", "url(http", 'src="//', 'href="//'):
         assert mark not in page
+
+
+def test_the_first_page_names_every_table_a_person_may_open_once(world: World) -> None:
+    page = world.client("operator").get(reverse("admin:index")).content.decode()
+    main = page[page.index('class="console-groups"') :]
+    for model in TABLES:
+        assert main.count(f'href="{_address(model, "changelist")}"') == (model not in PLATFORM_ONLY)
+    assert "Every cent and every share with its cause" in main
+
+
+def test_lists_show_grouped_figures_and_moments_that_sort(world: World) -> None:
+    client = world.client("operator")
+    cells = client.get(_address(Cell, "changelist") + "?o=6").content.decode()
+    assert "5,000.00" in cells
+    assert "2024-03-01 20:59:59 UTC" in client.get(_address(LedgerEntry, "changelist")).content.decode()
+
+
+def test_an_operation_on_one_row_ends_on_it_and_says_how_it_stands(world: World) -> None:
+    address = _operation(Cell, "deposit", world.cell)
+    response = world.client("operator").post(address, {"cash": "100", "shares": "0", "reason": "more"}, follow=True)
+    assert response.redirect_chain[-1][0] == _address(Cell, "change", world.cell.pk)
+    assert "Deposit: done. IBM in Core: not started, 5,100.00 cash, 50 shares." in response.content.decode()
+
+
+def test_an_account_is_opened_at_a_broker_there_is(world: World) -> None:
+    values = {
+        "tenant": world.north.tenant.pk, "name": "Third", "broker": "nonsense", "currency": "USD",
+        "commission_rate": "0", "commission_min": "0",
+    }  # fmt: skip
+    client = world.client("owner")
+    assert "nonsense is not one of the available choices" in (
+        client.post(_address(BrokerAccount, "add"), values).content.decode()
+    )
+    assert client.post(_address(BrokerAccount, "add"), values | {"broker": "paper"}).status_code == 302
+
+
+def test_an_entry_already_reversed_is_not_offered_to_be(world: World) -> None:
+    with every_tenant():
+        services.cell_deposit(cell=world.cell, cash=Decimal(5), as_of=AS_OF, origin=BY_TEST)
+        entry = LedgerEntry.objects.get(cell=world.cell, kind="deposit")
+        address = _address(LedgerEntry, "change", entry.pk)
+        client = world.client("operator")
+        assert "operation/reverse" in client.get(address).content.decode()
+        services.entry_reverse(entry=entry, as_of=AS_OF, origin=BY_TEST)
+    assert "operation/reverse" not in client.get(address).content.decode()

@@ -1,4 +1,4 @@
-"""What trading adds to the console's table of portfolios: feeds to choose from, and a tick by hand."""
+"""What trading adds to the console's tables: brokers and feeds to choose from, and a tick by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 
-from portfolios.admin.accounts import PortfolioAdmin, PortfolioForm
+from portfolios.admin.accounts import AccountForm, BrokerAccountAdmin, PortfolioAdmin, PortfolioForm
 from portfolios.admin.forms import PlainForm
-from portfolios.models import Portfolio
+from portfolios.models import BrokerAccount, Portfolio
+from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
 from trading.services.manual_ticks import tick_now
 from volbal.common.operations import Operation
+
+
+class KnownAccountForm(AccountForm):
+    """Open an account at a broker there is."""
+
+    broker = forms.ChoiceField(
+        choices=[(name, name) for name in broker_names()], help_text="Who carries out its orders"
+    )
+
+
+class KnownAccountAdmin(BrokerAccountAdmin):
+    """Accounts at brokers there are."""
+
+    create_form = KnownAccountForm
 
 
 class PresentPortfolioForm(PortfolioForm):
@@ -43,5 +58,6 @@ class TradedPortfolioAdmin(PortfolioAdmin):
     )
 
 
-admin.site.unregister(Portfolio)
+admin.site.unregister([BrokerAccount, Portfolio])
+admin.site.register(BrokerAccount, KnownAccountAdmin)
 admin.site.register(Portfolio, TradedPortfolioAdmin)

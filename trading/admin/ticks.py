@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from trading.models import DailyMark, Evaluation, Tick
 from volbal.common.admin import TenantAdmin
+from volbal.common.templatetags.figures import words
 
 
 @admin.register(Tick)
@@ -22,12 +23,16 @@ class EvaluationAdmin(TenantAdmin):
     """What the rule was asked and what it said."""
 
     list_display = (
-        "as_of", "cell", "action", "reason", "price", "source", "age_seconds", "anchor", "signal", "raw_quantity",
-        "quantity", "sentence",
+        "as_of", "cell", "action", "why", "price", "anchor", "quantity", "sentence", "source", "age_seconds",
     )  # fmt: skip
     list_filter = ("action", "reason", "is_synthetic", "as_of")
     list_select_related = ("cell__instrument",)
     search_fields = ("cell__instrument__symbol", "sentence")
+
+    @admin.display(description="Reason", ordering="reason")
+    def why(self, row: Evaluation) -> str:
+        """Return the reason in words."""
+        return words(row.reason)
 
 
 @admin.register(DailyMark)

@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rule_parameters
 from trading.marketdata.calendars import exchange_calendar
-from trading.models import DailyMark, Evaluation, Quote
+from trading.models import DailyMark, Evaluation, Quote, ReplayRun
 from trading.selectors.performance import NO_RETURNS, History, Returns, histories, returns
 from trading.selectors.times import exchange_zone
 from trading.services.live import quote_source
@@ -58,6 +58,8 @@ class CellView:
     mode: str
     status: str
     status_reason: str
+    portfolio_is_halted: bool
+    is_over: bool
     exchange_zone: str
     currency: str
     price: Decimal | None
@@ -107,7 +109,16 @@ class CellView:
     @property
     def acts(self) -> bool:
         """Whether the cell trades at all at present."""
-        return self.status == Cell.Status.ACTIVE
+        return self.standing == Cell.Status.ACTIVE
+
+    @property
+    def standing(self) -> str:
+        """Return its status; an active cell stands as halted with its portfolio, as finished with its replay."""
+        if self.status != Cell.Status.ACTIVE:
+            return self.status
+        if self.is_over:
+            return "finished"
+        return Cell.Status.HALTED if self.portfolio_is_halted else self.status
 
     @property
     def anchor_distance(self) -> float | None:
@@ -198,6 +209,7 @@ def _view(
     past: History | None,
 ) -> CellView:
     price = None if quote is None else quote.last
+    replay: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     value = cell.opening_value if price is None else value_at(cell, price)
     buy, sell, share = next_levels(cell, rule, day, price)
     return CellView(
@@ -210,6 +222,8 @@ def _view(
         mode=cell.portfolio.mode,
         status=cell.status,
         status_reason=cell.status_reason,
+        portfolio_is_halted=bool(cell.portfolio.halted_because),
+        is_over=replay is not None and replay.status == ReplayRun.Status.FINISHED,
         exchange_zone=exchange_zone(cell.instrument.exchange).key,
         currency=cell.instrument.currency,
         price=price,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from trading.selectors.times import exchange_zone
 from volbal.common.templatetags.figures import bound
 
 MOST_POINTS = 4000
+POINT_COLUMNS = (
+    "as_of", "price", "anchor", "trigger_up", "trigger_down", "cash", "receivable", "shares",
+    "parameters__min_stock", "parameters__max_stock",
+)  # fmt: skip
 
 Column = Sequence[float | None]
 
@@ -98,11 +102,13 @@ def price_points(cell: Cell, after: int | None = None) -> list[PricePoint]:
     rows = Evaluation.objects.filter(cell=cell).order_by("-as_of")
     if after is not None:
         rows = rows.filter(as_of__gte=dt.datetime.fromtimestamp(after, dt.UTC))
-    columns = (
-        "as_of", "price", "anchor", "trigger_up", "trigger_down", "cash", "receivable", "shares",
-        "parameters__min_stock", "parameters__max_stock",
-    )  # fmt: skip
-    return [_point(*row) for row in reversed(rows.values_list(*columns)[:MOST_POINTS])]
+    return [_point(*row) for row in reversed(rows.values_list(*POINT_COLUMNS)[:MOST_POINTS])]
+
+
+def price_history(cell: Cell) -> Iterator[PricePoint]:
+    """Yield all of a cell's evaluations in time order, read in batches; as `price_points`, without its limit."""
+    rows = Evaluation.objects.filter(cell=cell).order_by("as_of")
+    return (_point(*row) for row in rows.values_list(*POINT_COLUMNS).iterator(chunk_size=MOST_POINTS))
 
 
 def _point(as_of: dt.datetime, price: Any, anchor: Any, up: float, down: float, *holding: Any) -> PricePoint:
@@ -172,7 +178,7 @@ def growth_chart(cell: Cell) -> ChartSpecification:
     """Return a cell's growth beside its stock and its mix, a point a day, as fractions of the opening value."""
     points = daily_points(cell)
     return ChartSpecification(
-        zone=exchange_zone(cell.instrument.exchange).key,
+        zone="UTC",  # days stand at midnight UTC; in any zone west of it they would read as the day before
         daily=True,
         format="signed-percent",
         time=[_second(dt.datetime.combine(point.day, dt.time(), dt.UTC)) for point in points],

@@ -79,6 +79,11 @@ class PortfolioView:
 
     @property
     def active_count(self) -> int:
+        """Return how many of its cells are active, and so could be paused."""
+        return sum(cell.status == Cell.Status.ACTIVE for cell in self.cells)
+
+    @property
+    def trading_count(self) -> int:
         """Return how many of its cells trade."""
         return sum(cell.acts for cell in self.cells)
 

@@ -41,8 +41,11 @@ class CellUpdate:
     anchor: Decimal | None
     buy_price: Decimal | None
     buy_quantity: Decimal | None
+    buy_distance: float | None
     sell_price: Decimal | None
     sell_quantity: Decimal | None
+    sell_distance: float | None
+    nearness: float | None
     action: str
     reason: str
     sentence: str
@@ -156,6 +159,7 @@ def _cell_update(
 ) -> CellUpdate:
     price = quote.last or numbers.ZERO
     triggers = _next_triggers(cell, parameters, day, price)
+    distances = _distance_of(triggers.buy, price), _distance_of(triggers.sell, price)
     value = value_at(cell, price)
     return CellUpdate(
         id=cell.pk,
@@ -174,8 +178,11 @@ def _cell_update(
         anchor=cell.anchor,
         buy_price=_price_of(triggers.buy),
         buy_quantity=_quantity_of(triggers.buy),
+        buy_distance=distances[0],
         sell_price=_price_of(triggers.sell),
         sell_quantity=_quantity_of(triggers.sell),
+        sell_distance=distances[1],
+        nearness=min((abs(one) for one in distances if one is not None), default=None),
         action="" if last is None else last.action,
         reason="" if last is None else last.reason,
         sentence="" if last is None else last.sentence,
@@ -196,6 +203,11 @@ def _price_of(trigger: NextTrigger | None) -> Decimal | None:
 
 def _quantity_of(trigger: NextTrigger | None) -> Decimal | None:
     return None if trigger is None else numbers.shares(trigger.quantity)
+
+
+def _distance_of(trigger: NextTrigger | None, price: Decimal) -> float | None:
+    """Return how far a trigger is from the price, as a fraction of the price."""
+    return None if trigger is None or not price else trigger.price / float(price) - 1.0
 
 
 def _fill_update(fill: Fill) -> FillUpdate:

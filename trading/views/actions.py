@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -123,7 +124,19 @@ def dialog(
     effects = effect(form) if effect is not None and form.is_bound and form.is_valid() else ()
     template = "trading/parts/effect.html" if preview else _dialog_template(request)
     values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": url, **context}
+    values["problems"] = _problems(form)
     return render(request, template, context_of(request, **values), status=status)
+
+
+def _problems(form: Form) -> list[str]:
+    """Return what is wrong with what was typed, naming the field; what is still to be typed is no problem yet."""
+    return [
+        message if name == NON_FIELD_ERRORS else f"{form[name].label}: {message}"
+        for name, errors in form.errors.as_data().items()
+        for error in errors
+        for message in error.messages
+        if error.code != "required"
+    ]
 
 
 def _typed(value: Decimal | None) -> str:

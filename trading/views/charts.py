@@ -101,11 +101,7 @@ _CELL_HEADER = (
 
 
 def _cell(view: CellView) -> Sequence[Any]:
-    levels = [
-        number
-        for level in (view.buy, view.sell)
-        for number in ((level.price, level.quantity) if level else (None, None))
-    ]
+    levels = (*_level(view.buy), *_level(view.sell))
     made = view.returns
     return (
         view.symbol, view.label, view.status, view.as_of and view.as_of.isoformat(), view.price, view.value, view.cash,
@@ -134,7 +130,7 @@ def _table(request: HttpRequest, title: str, header: Sequence[str], rows: list[A
 
 
 def _export_prices(_: HttpRequest, cell: Cell) -> Table:
-    return PRICE_HEADER, ((point.as_of.isoformat(), *_prices(point)) for point in charts.price_points(cell))
+    return PRICE_HEADER, ((point.as_of.isoformat(), *_prices(point)) for point in charts.price_history(cell))
 
 
 def _export_performance(_: HttpRequest, cell: Cell) -> Table:

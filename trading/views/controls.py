@@ -15,11 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portfolios.models import Cell, Portfolio
 from portfolios.services.cells import cell_pause, cell_start
-from trading import tasks
 from trading.feeds.registry import REPLAY
 from trading.models import ReplayRun
 from trading.selectors.portfolios import replay_view
 from trading.services import replays
+from trading.services.manual_ticks import tick_now
 from trading.views.access import context_of, get_portfolio, origin_of, writer_page
 from trading.views.responses import done
 from volbal.common.errors import Refused, VolbalError
@@ -34,11 +34,14 @@ SPEEDS = tuple(Decimal(speed) for speed in (1, 2, 5, 10, 25))
 def tick(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Have a portfolio that lives in the present looked at now."""
     portfolio = get_portfolio(portfolio_id)
-    if portfolio.feed == REPLAY or portfolio.is_archived:
+    if portfolio.feed == REPLAY:
         messages.error(request, f"{portfolio} has no prices of the present to look at; nothing was done.")
-    else:
-        tasks.tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
+        return redirect("portfolio", portfolio_id=portfolio.pk)
+    try:
+        tick_now(portfolio=portfolio)
         messages.success(request, "Asked for a tick; figures here move as soon as it is done.")
+    except VolbalError as error:
+        messages.error(request, str(error))
     return redirect("portfolio", portfolio_id=portfolio.pk)
 
 
@@ -87,15 +90,7 @@ def speed(request: HttpRequest, portfolio_id: int) -> HttpResponse:
 @writer_page
 def step(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Take one step of a replay by hand."""
-
-    def act(run: ReplayRun) -> None:
-        outcome = replays.replay_step(run_id=run.pk, only_if_due=False)
-        if outcome is None:
-            raise Refused("No step was taken: the replay is over, or an order of the last step is still open.")
-        run.refresh_from_db()
-        tasks.replay_follow_up(run.tenant_id, run, outcome)
-
-    return _control(request, portfolio_id, act)
+    return _control(request, portfolio_id, lambda run: tick_now(portfolio=run.portfolio))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

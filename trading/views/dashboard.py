@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from trading.selectors import portfolios
@@ -28,6 +28,13 @@ PORTFOLIO_PARTS = {
 
 
 @require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the dashboard; send whoever serves all firms and belongs to none to the console."""
+    if getattr(request, "membership", None) is None and request.user.is_authenticated and request.user.is_staff:
+        return redirect("admin:index")
+    return dashboard(request)
+
+
 @member_page
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show value, change, what is near to acting, what traded and what needs attention."""

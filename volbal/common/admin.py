@@ -14,6 +14,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from volbal.common.columns import listed
+
 ACTING_ROLES = frozenset({"owner", "operator"})
 
 
@@ -82,6 +84,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Show the table where it may be read."""
         return self.has_view_permission(request)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show numbers as figures."""
+        return [listed(self.model, name) for name in super().get_list_display(request)]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer no deletion, only what the class itself declares."""

@@ -151,7 +151,8 @@ class OperationsAdmin:
             else:
                 messages.success(request, f"{made} was added.")
                 return HttpResponseRedirect(self._address("change", made.pk))
-        return self._page(request, form=form, title=title, rows=[], label=title, harm="")
+        back = self._address("changelist")
+        return self._page(request, form=form, title=title, rows=[], label=title, harm="", back=back)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -182,10 +183,18 @@ class OperationsAdmin:
         def view(request: HttpRequest) -> HttpResponse:
             rows = self._rows(request)
             form = operation.form(_typed(request), request=request, row=rows[0] if len(rows) == 1 else None)
+            one = rows[0].pk if len(rows) == 1 else None
+            back = self._address("changelist") if one is None else self._address("change", one)
             if request.method == "POST" and form.is_valid() and self._perform_all(request, operation, form, rows):
-                return HttpResponseRedirect(self._address("changelist"))
+                return HttpResponseRedirect(back)
             return self._page(
-                request, form=form, title=operation.label, rows=rows, label=operation.label, harm=operation.harm
+                request,
+                form=form,
+                title=operation.label,
+                rows=rows,
+                label=operation.label,
+                harm=operation.harm,
+                back=back,
             )
 
         return view
@@ -209,18 +218,33 @@ class OperationsAdmin:
             try:
                 form.perform(row)
             except VolbalError as refusal:
-                form.add_error(None, f"{row}: {refusal}")
+                form.add_error(None, str(refusal) if len(rows) == 1 else f"{row}: {refusal}")
             else:
                 done += 1
         if done and form.errors:
             for sentence in form.non_field_errors():
                 messages.error(request, str(sentence))
         if done:
-            messages.success(request, f"{operation.label}: done for {done} of {len(rows)}.")
+            messages.success(request, self._told(request, operation, rows, done))
         return done > 0
 
+    def _told(self, request: HttpRequest, operation: Operation, rows: Sequence[Model], done: int) -> str:
+        """Say what was done: of one row how it stands now, of more how many."""
+        if len(rows) > 1:
+            return f"{operation.label}: done for {done} of {len(rows)} {self.opts.verbose_name_plural}."
+        now = self.get_queryset(request).filter(pk=rows[0].pk).first()
+        return f"{operation.label}: done. {self.describe(now or rows[0])}."
+
     def _page(
-        self, request: HttpRequest, *, form: ServiceForm, title: str, rows: Sequence[Model], label: str, harm: str
+        self,
+        request: HttpRequest,
+        *,
+        form: ServiceForm,
+        title: str,
+        rows: Sequence[Model],
+        label: str,
+        harm: str,
+        back: str,
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -230,7 +254,7 @@ class OperationsAdmin:
             "rows": [self.describe(row) for row in rows],
             "label": label,
             "harm": harm,
-            "back": self._address("changelist"),
+            "back": back,
         }
         return TemplateResponse(request, "admin/volbal/operation.html", context)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -111,6 +112,7 @@ LOGOUT_REDIRECT_URL = "sign-in"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "volbal.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -189,6 +191,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Operator's console",
     "SITE_URL": "/",
     "SITE_SYMBOL": "balance",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("icon.svg")}],
+    "STYLES": [lambda _: static("css/console.css")],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "volbal.common.admin.environment_badge",
@@ -203,7 +207,10 @@ UNFOLD: dict[str, Any] = {
             "600": "#2457d6", "700": "#1d47b0", "800": "#193a8c", "900": "#152f70", "950": "#0d1e49",
         },
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "DASHBOARD_CALLBACK": "volbal.common.console.dashboard",
+    "SIDEBAR": {
+        "show_search": True, "show_all_applications": False, "navigation": "volbal.common.console.navigation",
+    },
 }  # fmt: skip
 
 LOGGING: dict[str, Any] = {

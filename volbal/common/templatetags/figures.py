@@ -138,6 +138,12 @@ def words(value: object) -> str:
 
 
 @register.filter
+def unbroken(sentence: str) -> str:
+    """Return a sentence in which no line ends between a number and its percent sign."""
+    return sentence.replace(" %", NARROW_UNIT)
+
+
+@register.filter
 def bound(value: Number | None) -> str:
     """Return a guardrail or threshold as a percentage without needless zeros: `25 %`."""
     if value is None:
@@ -178,6 +184,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "shares": shares,
     "quantity": quantity,
     "percent": percent,
+    "percent2": percent2,
     "signed-percent": signed_percent,
     "signed-money": signed_money,
     "count": grouped,

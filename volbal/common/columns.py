@@ -1,0 +1,65 @@
+"""Numbers in the console's lists: grouped, aligned to the right, without zeros that say nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Protocol
+
+from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+# `figure_` in a column's name is what static/css/console.css aligns by.
+PREFIX = "figure_"
+DECIMALS = 2
+MOST_DECIMALS = 10
+
+
+class Column(Protocol):
+    """A column of a list, as the admin calls it."""
+
+    __name__: str
+
+    def __call__(self, row: models.Model) -> str | None: ...
+
+
+def figure_text(value: Decimal | float | int | None) -> str | None:
+    """Return a number with thousands and two decimals or as many as it has; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return f"{value:,}"
+    whole, _, fraction = f"{Decimal(str(round(value, MOST_DECIMALS))):,f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(DECIMALS, '0')}"
+
+
+def listed(model: type[models.Model], name: Any) -> Any:
+    """Return what stands in a list for a column: numbers as figures, all else as it was."""
+    if not isinstance(name, str):
+        return name
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return name
+    return _column(field) if _is_figure(field) else name
+
+
+def _is_figure(field: Any) -> bool:
+    """Return whether a field holds an amount or a count; an id, a version or a place in a row is none."""
+    if isinstance(field, models.DecimalField | models.FloatField):
+        return True
+    counts = isinstance(field, models.IntegerField) and not isinstance(field, models.AutoField | models.BigAutoField)
+    return counts and not field.name.endswith(("_id", "number", "version", "sequence"))
+
+
+@lru_cache
+def _column(field: models.Field[Any, Any]) -> Column:
+    """Return one function for each field, the same each time: the admin finds a sorted column by it."""
+
+    @admin.display(description=str(field.verbose_name).capitalize(), ordering=field.name)
+    def column(row: models.Model) -> str | None:
+        return figure_text(getattr(row, field.name))
+
+    column.__name__ = f"{PREFIX}{field.name}"
+    return column

@@ -1,0 +1,99 @@
+"""How the console is laid out: its tables by the question they answer, not by the application they live in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+GROUPS: dict[str, dict[str, str]] = {
+    "Running now": {
+        "portfolios.portfolio": "Which trade and what halts them: halt, resume, tick",
+        "portfolios.cell": "What each holds and why one stands still: start, pause, deposit",
+        "trading.replayrun": "How far each replay is: start, pause, step",
+        "trading.order": "What was asked of brokers, and what is stuck",
+        "trading.quote": "How fresh prices are, by source",
+        "trading.tick": "When each portfolio was looked at, and how long it took",
+    },
+    "What happened": {
+        "trading.evaluation": "Why a cell acted, or did not, with its numbers",
+        "trading.fill": "What brokers reported, as booked",
+        "trading.ordertransition": "Every move of every order",
+        "trading.actionapplication": "How each cell took a dividend or a split",
+        "trading.dailymark": "What each cell was worth at the end of each day",
+        "portfolios.parameterversion": "Which parameters were in force, and who set them",
+    },
+    "Books": {
+        "portfolios.ledgerentry": "Every cent and every share with its cause: reverse one",
+        "portfolios.brokeraccount": "Cash not given to a cell: deposit, withdraw",
+        "portfolios.event": "Who changed what, when and why",
+        "portfolios.auditlink": "Proof that no record of a change was altered since",
+    },
+    "People": {
+        "portfolios.tenant": "The firms",
+        "portfolios.membership": "Who may do what in which firm",
+        "portfolios.user": "Who can sign in",
+    },
+    "Prices": {
+        "portfolios.instrument": "What can be held",
+        "trading.barseries": "Which bars there are, from where and how long",
+        "trading.corporateaction": "Dividends and splits as announced",
+    },
+    "Research": {"optimization.backtest": "Backtests with their settings and results"},
+}
+OTHERS = "Machinery"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in the console: its name, the question it answers, and where it is."""
+
+    name: str
+    answers: str
+    url: str
+    add_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tables that belong together."""
+
+    title: str
+    tables: tuple[Table, ...]
+
+
+def groups(apps: Iterable[dict[str, Any]]) -> list[Group]:
+    """Return the tables a person may open, from the site's list of applications; what is in no group comes last."""
+    found = {
+        f"{app['app_label']}.{entry['object_name'].lower()}": entry
+        for app in apps
+        for entry in app["models"]
+        if entry["admin_url"]
+    }
+    known = {label for tables in GROUPS.values() for label in tables}
+    layout = GROUPS | {OTHERS: {label: "" for label in found if label not in known}}
+    made = [
+        Group(title, tuple(_table(found[label], answers) for label, answers in tables.items() if label in found))
+        for title, tables in layout.items()
+    ]
+    return [group for group in made if group.tables]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar as unfold takes it (SIDEBAR.navigation)."""
+    return [
+        {"title": group.title, "items": [{"title": table.name, "link": table.url} for table in group.tables]}
+        for group in groups(admin.site.get_app_list(request))
+    ]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the tables by their questions to the console's first page (unfold's DASHBOARD_CALLBACK)."""
+    return {**context, "title": "Console", "groups": groups(context["app_list"])}
+
+
+def _table(entry: dict[str, Any], answers: str) -> Table:
+    return Table(str(entry["name"]), answers, entry["admin_url"], entry["add_url"])
