@@ -45,6 +45,8 @@ def test_an_archive_is_for_good_and_asked_for_once(firm: Firm) -> None:
         ({"name": ""}, "name: This field cannot be blank"),
         ({"mode": "imaginary"}, "Value 'imaginary' is not a valid choice"),
         ({"tick_interval_seconds": 0}, "tick_interval_seconds is 0; expected at least 1"),
+        ({"feed": "replay"}, "recorded prices go with mode replay alone"),
+        ({"mode": "replay", "feed": "synthetic"}, "recorded prices go with mode replay alone"),
     ],
 )
 def test_a_portfolio_that_cannot_be_is_refused(firm: Firm, options: dict[str, Any], told: str) -> None:
@@ -118,3 +120,16 @@ def test_no_constraint_refuses_a_brokers_fact(cell: Cell) -> None:
     movement = services.Movement("sell", "fill:1", shares=Decimal(-51), cash=Decimal(-10_000), receivable=Decimal(-1))
     services.ledger_post(account=cell.portfolio.account, cell=cell, movements=[movement], as_of=AS_OF, origin=BY_TEST)
     assert (cell.shares, cell.cash, cell.receivable) == (-1, -5_000, -1)
+
+
+def test_a_portfolio_is_due_at_once_where_it_has_current_prices(firm: Firm) -> None:
+    made = {
+        name: services.portfolio_create(account=firm.account, name=name, mode=mode, feed=feed, origin=BY_TEST)
+        for name, mode, feed in (("now", "paper", "synthetic"), ("later", "paper", ""), ("then", "replay", ""))
+    }
+    assert {name: one.next_tick_at is not None for name, one in made.items()} == {
+        "now": True,
+        "later": False,
+        "then": False,
+    }
+    assert made["then"].feed == Portfolio.REPLAY_FEED

@@ -59,6 +59,20 @@ class TestOneDate:
         assert [row.action.kind for row in ActionApplication.objects.order_by("id")] == ["split", "dividend"]
         assert fresh(cell).average_cost == 50
 
+    def test_a_split_of_no_shares_moves_the_anchor_and_books_nothing(self, desk: Desk) -> None:
+        empty = open_cell(desk.portfolio, shares=Decimal(0))
+        make_actions(Split(OPEN.date(), 2.0))
+        tick(desk.portfolio, {"IBM": 50})
+        assert held(empty) == (0, 50, 5_000, 0)
+        assert ActionApplication.objects.get().shares == 0
+        assert not LedgerEntry.objects.filter(kind="split").exists()
+
+    def test_a_dividend_too_small_for_a_step_stays_cash_though_reinvested(self, desk: Desk) -> None:
+        whole = open_cell(desk.portfolio, parameters={"quantity_step": 1.0}, reinvest_dividends=True)
+        make_actions(Dividend(OPEN.date(), 0.6))
+        tick(desk.portfolio, {"IBM": 100})
+        assert held(whole) == (50, Decimal("99.4"), Decimal("5022.50"), 0)
+
     def test_cash_in_lieu_of_a_fraction_is_booked_once_and_for_splits_alone(self, desk: Desk, cell: Cell) -> None:
         make_actions(Dividend(OPEN.date(), 0.6, FRIDAY), Split(OPEN.date(), 1.5))
         tick(desk.portfolio, {"IBM": 66})
