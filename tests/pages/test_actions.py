@@ -120,13 +120,16 @@ def test_parameters_preview_the_next_orders_under_the_new_values(world: World, s
     assert ParameterVersion.objects.filter(cell=world.cell).count() == 1
 
 
-@pytest.mark.parametrize("name,value,said", [("trigger_up", "0", "above 0"), ("min_stock", "80", "min_stock")])
+@pytest.mark.parametrize(
+    "name,value,said",
+    [("trigger_up", "0", "Above 0, below 100."), ("min_stock", "80", "Expected below max stock, which is 75\u00a0%.")],
+)
 def test_parameters_out_of_bounds_name_the_bound(
     world: World, signed_in: Client, name: str, value: str, said: str
 ) -> None:
     response = signed_in.post(url(world, "parameters/"), PARAMETERS | {name: value})
     assert response.status_code == 422
-    assert said in response.content.decode()
+    assert f'<p class="error" id="id_{name}_error">{said}</p>' in response.content.decode()
     assert ParameterVersion.objects.filter(cell=world.cell).count() == 1
 
 

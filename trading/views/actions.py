@@ -124,7 +124,7 @@ def dialog(
     effects = effect(form) if effect is not None and form.is_bound and form.is_valid() else ()
     template = "trading/parts/effect.html" if preview else _dialog_template(request)
     values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": url, **context}
-    values["problems"] = _problems(form)
+    values |= {"problems": _problems(form), "belongs": cell.portfolio.name}
     return render(request, template, context_of(request, **values), status=status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,8 @@ from django import forms
 
 from portfolios.models import Cell, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES
-from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterSpecification
+from volbal.common.templatetags import figures
+from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterError, ParameterSpecification, StrategyParameters
 
 ACCOUNT, OUTSIDE = "account", "outside"
 # Accepted by the rule, not yet worked by live cells; a field for them would do nothing.
@@ -56,13 +58,26 @@ class ParametersForm(forms.Form):
 
     note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept with the new version")
 
-    def __init__(self, *args: Any, version: ParameterVersion, preset: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, version: ParameterVersion, rule: StrategyParameters, preset: dict[str, Any], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.rule = rule
         note = self.fields.pop("note")
         for specification in editable():
             value = preset.get(specification.name, getattr(version, specification.name))
             self.fields[specification.name] = _field(specification, value)
         self.fields["note"] = note
+
+    def clean(self) -> dict[str, Any]:
+        """Check the values by the rule's own bounds, alone and together, and say them as they are typed."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            try:
+                self.rule.replace(**self.values())
+            except ParameterError as error:
+                self.add_error(error.parameter if error.parameter in self.fields else None, _expected(error))
+        return cleaned
 
     def values(self) -> dict[str, Any]:
         """Return the parameters as the rule takes them: fractions as fractions."""
@@ -111,6 +126,20 @@ def _bound(specification: ParameterSpecification, scale: Decimal) -> str:
         return f"{opening} {low.normalize():f}."
     closing = "below" if specification.below_maximum else "at most"
     return f"{opening} {low.normalize():f}, {closing} {high.normalize():f}."
+
+
+def _expected(error: ParameterError) -> str:
+    """Say what a parameter may be in the unit it is typed in: percentages for fractions."""
+    specification = next((one for one in editable() if one.name == error.parameter), None)
+    if specification is None:
+        return str(error)
+    is_fraction = specification.unit == "fraction"
+    if error.bound == specification.bound and specification.minimum is not None:
+        return _bound(specification, HUNDRED if is_fraction else Decimal(1))
+    words = error.bound.replace("_", " ")
+    if is_fraction:
+        words = re.sub(r"which is ([\d.]+)", lambda found: f"which is {figures.bound(found[1])}", words)
+    return f"Expected {words}."
 
 
 def _stored(specification: ParameterSpecification, value: Any) -> Any:

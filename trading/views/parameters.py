@@ -18,7 +18,6 @@ from trading.views.actions import dialog
 from trading.views.forms import ParametersForm
 from trading.views.responses import done
 from volbal.common.errors import VolbalError
-from volbal.strategy import ParameterError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,7 +29,8 @@ def change(request: HttpRequest, cell_id: int) -> HttpResponse:
         raise Http404("The cell has no parameters yet.")
     preset = PRESETS.get(request.GET.get("preset", ""))
     values: dict[str, Any] = {} if preset is None else dict(preset.values)
-    form = ParametersForm(request.POST or None, version=cell.parameters, preset=values)
+    rule = rule_parameters(cell)
+    form = ParametersForm(request.POST or None, version=cell.parameters, rule=rule, preset=values)
 
     def act(sent: ParametersForm) -> str:
         note = sent.cleaned_data["note"]
@@ -38,11 +38,7 @@ def change(request: HttpRequest, cell_id: int) -> HttpResponse:
         return f"Version {version.number} of the parameters of {cell} is in force."
 
     def effect(sent: ParametersForm) -> tuple[Effect, ...]:
-        try:
-            return effect_of_parameters(cell, rule_parameters(cell).replace(**sent.values()))
-        except ParameterError as error:
-            sent.add_error(error.parameter if error.parameter in sent.fields else None, str(error))
-            return ()
+        return effect_of_parameters(cell, rule.replace(**sent.values()))
 
     return dialog(
         request,

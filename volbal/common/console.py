@@ -42,6 +42,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.barseries": "Which bars there are, from where and how long",
         "trading.corporateaction": "Dividends and splits as announced",
     },
+    "Paper broker": {
+        "trading.paperorder": "What the paper broker was sent",
+        "trading.paperfill": "What the paper broker carried out",
+    },
     "Research": {"optimization.backtest": "Backtests with their settings and results"},
 }
 OTHERS = "Machinery"
