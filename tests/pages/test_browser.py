@@ -145,6 +145,7 @@ def test_pages_tell_their_story_without_script(page: Page, installation: Install
 
 def test_ctrl_k_finds_a_cell_by_typing(page: Page, installation: Installation) -> None:
     sign_in(page, installation)
+    expect(page.locator("[data-connection]")).to_have_text("connected")  # the page's scripts listen from here on
     page.keyboard.press("Control+k")
     page.get_by_label("Find a page or action").fill("msft")
     expect(page.get_by_role("dialog").get_by_role("link").first).to_contain_text("MSFT")
