@@ -30,3 +30,5 @@ if DEBUG:
     INSTALLED_APPS += ["debug_toolbar"]
     MIDDLEWARE.insert(1, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
+    # Opened by who wants it; it covers a third of a page otherwise.
+    DEBUG_TOOLBAR_CONFIG = {"SHOW_COLLAPSED": True}
