@@ -8,6 +8,7 @@ import pytest
 
 from portfolios.models import Cell
 from tests.portfolios.builders import Firm, make_cell, make_firm
+from tests.portfolios.console import World, make_world
 from volbal.common.tenancy import tenant_scope
 
 
@@ -22,3 +23,8 @@ def firm(db: None) -> Iterator[Firm]:
 @pytest.fixture
 def cell(firm: Firm) -> Cell:
     return make_cell(firm)
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return make_world()
