@@ -16,7 +16,7 @@ from optimization.views.forms import BacktestForm
 from trading.selectors.records import page_of
 from trading.views.access import context_of, member_page, origin_of, writer_page
 from trading.views.cell import before_of
-from trading.views.responses import done
+from trading.views.responses import done, part_target
 from volbal.common.errors import VolbalError
 
 
@@ -42,9 +42,9 @@ def backtest(request: HttpRequest, backtest_id: int) -> HttpResponse:
     context = context_of(request, backtest=backtest_view(row), row=row)
     if row.state == Backtest.State.COMPLETED:
         context["trades"] = trade_page(row, _start(request))
-    if request.htmx and request.htmx.target == "trades":  # type: ignore[attr-defined]  # set by its middleware
+    if part_target(request) == "trades":
         return render(request, "optimization/parts/trades.html", context)
-    if request.htmx and request.htmx.target == "state":  # type: ignore[attr-defined]  # set by its middleware
+    if part_target(request) == "state":
         return _state(request, row, context)
     return render(request, "optimization/backtest.html", context)
 

@@ -15,7 +15,7 @@ from optimization.selectors import charts
 from optimization.services.results import read_frame
 from optimization.views.backtests import get_backtest
 from trading.views.access import context_of, member_page
-from trading.views.responses import csv_response, json_response
+from trading.views.responses import csv_response, is_part, json_response
 from volbal.common.templatetags import figures
 
 TABLE_ROWS = 100
@@ -59,7 +59,7 @@ def days(request: HttpRequest, backtest_id: int) -> HttpResponse:
         rows=rows,
         csv=reverse("backtest-export", args=[row.pk, "days"]),
     )
-    template = "trading/parts/records.html" if request.htmx else "trading/records.html"  # type: ignore[attr-defined]
+    template = "trading/parts/records.html" if is_part(request) else "trading/records.html"
     return render(request, template, context)
 
 

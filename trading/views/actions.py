@@ -23,7 +23,7 @@ from trading.selectors.cells import present_moment, present_price
 from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
 from trading.views.access import context_of, get_cell, origin_of, writer_page
 from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ReasonForm
-from trading.views.responses import done
+from trading.views.responses import done, is_part
 from volbal.common.errors import VolbalError
 
 Effects = tuple[Effect, ...]
@@ -145,7 +145,7 @@ def _typed(value: Decimal | None) -> str:
 
 
 def _dialog_template(request: HttpRequest) -> str:
-    return "trading/parts/dialog.html" if request.htmx else "trading/action.html"  # type: ignore[attr-defined]
+    return "trading/parts/dialog.html" if is_part(request) else "trading/action.html"
 
 
 def _cash(request: HttpRequest, cell: Cell, *, into: bool) -> HttpResponse:

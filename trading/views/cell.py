@@ -18,6 +18,7 @@ from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, member_page
 from trading.views.controls import replay_context
+from trading.views.responses import part_target
 from volbal.common.templatetags.figures import zone_name
 
 TABS = {
@@ -59,7 +60,7 @@ _TEMPLATES = {
 
 def _part(request: HttpRequest) -> str:
     """Return which part of the page is asked for again: by the place it goes to, else the whole."""
-    place = request.htmx.target if request.htmx else None  # type: ignore[attr-defined]  # set by its middleware
+    place = part_target(request)
     return {"tab-panel": "tab", "tabs": "tabs", "figures": "figures"}.get(place or "", "whole")
 
 

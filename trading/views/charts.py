@@ -17,7 +17,7 @@ from trading.selectors.cells import CellView, Level, cell_rows, cell_views
 from trading.selectors.performance import daily_points
 from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, get_portfolio, member_page
-from trading.views.responses import csv_response, json_response
+from trading.views.responses import csv_response, is_part, json_response
 from volbal.common.templatetags import figures
 
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
@@ -125,7 +125,7 @@ def _after(request: HttpRequest) -> int | None:
 
 
 def _table(request: HttpRequest, title: str, header: Sequence[str], rows: list[Any], csv: str) -> HttpResponse:
-    template = "trading/parts/records.html" if request.htmx else "trading/records.html"  # type: ignore[attr-defined]
+    template = "trading/parts/records.html" if is_part(request) else "trading/records.html"
     return render(request, template, context_of(request, title=title, header=header, rows=rows, csv=csv))
 
 

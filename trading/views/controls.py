@@ -21,7 +21,7 @@ from trading.selectors.portfolios import replay_view
 from trading.services import replays
 from trading.services.manual_ticks import tick_now
 from trading.views.access import context_of, get_portfolio, origin_of, writer_page
-from trading.views.responses import done
+from trading.views.responses import done, is_part
 from volbal.common.errors import Refused, VolbalError
 
 STARTABLE = (Cell.Status.STOPPED, Cell.Status.PAUSED)
@@ -107,7 +107,7 @@ def again(request: HttpRequest, portfolio_id: int) -> HttpResponse:
         except VolbalError as error:
             messages.error(request, str(error))
             return done(request, reverse("portfolio", args=[portfolio.pk]))
-    template = "trading/parts/again.html" if request.htmx else "trading/again.html"  # type: ignore[attr-defined]
+    template = "trading/parts/again.html" if is_part(request) else "trading/again.html"
     return render(request, template, context_of(request, portfolio=portfolio, replay=replay_view(run)))
 
 
@@ -142,7 +142,7 @@ def _control(request: HttpRequest, portfolio_id: int, act: Callable[[ReplayRun],
         act(run)
     except VolbalError as error:
         messages.error(request, str(error))
-    if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+    if is_part(request):
         run.refresh_from_db()
         context = context_of(request, portfolio=portfolio, **replay_context(portfolio), told=True)
         return render(request, "trading/parts/replay.html", context)

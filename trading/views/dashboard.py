@@ -13,7 +13,7 @@ from trading.selectors.places import places
 from trading.services.live import portfolio_update
 from trading.views.access import can_write, context_of, get_portfolio, member_page
 from trading.views.controls import replay_context
-from trading.views.responses import json_response
+from trading.views.responses import is_part, json_response
 
 DASHBOARD_PARTS = {
     "summary": "trading/parts/summary.html",
@@ -78,11 +78,11 @@ def live(request: HttpRequest, portfolio_id: int) -> HttpResponse:
 @member_page
 def palette(request: HttpRequest) -> HttpResponse:
     """Show every page and action there is, to be found by typing."""
-    template = "trading/parts/palette.html" if request.htmx else "trading/palette.html"  # type: ignore[attr-defined]
+    template = "trading/parts/palette.html" if is_part(request) else "trading/palette.html"
     return render(request, template, context_of(request, places=places(can_write=can_write(request))))
 
 
 def _template(request: HttpRequest, parts: Mapping[str, str], whole: str) -> str:
     """Return the template of the part that a live page asks for again, else of the whole page."""
-    part = request.GET.get("part", "") if request.htmx else ""  # type: ignore[attr-defined]  # set by its middleware
+    part = request.GET.get("part", "") if is_part(request) else ""
     return parts.get(part, whole)

@@ -11,6 +11,18 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+
+def is_part(request: HttpRequest) -> bool:
+    """Return whether a script asks for a part of a page, so that no whole page is wanted."""
+    return bool(request.htmx)  # type: ignore[attr-defined]  # set by its middleware
+
+
+def part_target(request: HttpRequest) -> str | None:
+    """Return the id of the element that a part is for, or None where a whole page is wanted."""
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # set by its middleware
+    return htmx.target if htmx else None
 
 
 def json_response(value: Any) -> HttpResponse:
@@ -36,7 +48,7 @@ def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def done(request: HttpRequest, url: str) -> HttpResponse:
     """Return to `url` after a change, from a dialog as from a page."""
-    if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+    if is_part(request):
         return HttpResponseClientRedirect(url)
     return redirect(url)
 
