@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from django.db.models import DecimalField, Max, Model, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from portfolios.models import BrokerAccount, Cell, LedgerEntry, Portfolio
+from portfolios.commission import CommissionTerms
+from portfolios.models import BrokerAccount, Cell, CommissionSchedule, LedgerEntry, Portfolio
 from portfolios.services.events import subject_of
 from portfolios.services.parameters import stored_rule
 from volbal.common.clock import now
@@ -63,18 +64,68 @@ def cell_state(cell: Cell, day: dt.date) -> CellState:
     )
 
 
-def rule_parameters(cell: Cell) -> StrategyParameters:
-    """Return the parameters in force: the version, the account's commission and the portfolio's trading hours.
+def commission_terms(cells: Collection[Cell]) -> dict[int, CommissionTerms]:
+    """Return what an order of each cell costs, by cell id: the most specific schedule counts. One query.
 
-    Load `parameters` and `portfolio__account` with the cell, else each costs a query.
+    Load `portfolio` with the cells, else each costs a query.
     """
+    wanted = {
+        cell.pk: {
+            "tenant_id": cell.tenant_id,
+            "account_id": cell.portfolio.account_id,
+            "instrument_id": cell.instrument_id,
+        }
+        for cell in cells
+    }
+    schedules = CommissionSchedule.objects.all()
+    for name in ("tenant_id", "account_id", "instrument_id"):
+        ids = {one[name] for one in wanted.values()}
+        schedules = schedules.filter(Q(**{f"{name}__in": ids}) | Q(**{name: None}))
+    ranked = sorted(schedules, key=lambda one: -one.precedence)
+    return {
+        cell_id: next((one.terms for one in ranked if _fits(one, ids)), CommissionTerms())
+        for cell_id, ids in wanted.items()
+    }
+
+
+def account_commission(account: BrokerAccount) -> CommissionTerms:
+    """Return what an order costs in an account where its instrument has no schedule of its own."""
+    schedules = CommissionSchedule.objects.filter(Q(account=account) | Q(account=None), instrument=None)
+    ranked = sorted(schedules.filter(Q(tenant_id=account.tenant_id) | Q(tenant=None)), key=lambda one: -one.precedence)
+    return ranked[0].terms if ranked else CommissionTerms()
+
+
+def _fits(schedule: CommissionSchedule, ids: Mapping[str, int]) -> bool:
+    return all(getattr(schedule, name) in (None, value) for name, value in ids.items())
+
+
+def rules_of(
+    cells: Sequence[Cell], prices: Mapping[int, Decimal], terms: Mapping[int, CommissionTerms] | None = None
+) -> list[StrategyParameters]:
+    """Return the parameters in force of each cell: its version, its commission and its portfolio's trading hours.
+
+    `prices` by cell id turn an amount a share into a rate; `terms` by cell id, where they are known, save the one
+    query. Load `parameters` and `portfolio` with the cells, else each costs a query. Raises Refused for a cell
+    without parameters.
+    """
+    if not cells:
+        return []
+    known = commission_terms(cells) if terms is None else terms
+    return [_rule(cell, known[cell.pk], prices.get(cell.pk)) for cell in cells]
+
+
+def rule_parameters(cell: Cell, price: Decimal | None = None) -> StrategyParameters:
+    """Return the parameters in force of one cell (see `rules_of`)."""
+    return rules_of([cell], {} if price is None else {cell.pk: price})[0]
+
+
+def _rule(cell: Cell, terms: CommissionTerms, price: Decimal | None) -> StrategyParameters:
     if cell.parameters is None:
         raise Refused(f"{cell} has no parameters.", code="no_parameters")
-    account = cell.portfolio.account
     return stored_rule(
         cell.parameters,
-        commission_rate=to_float(account.commission_rate),
-        commission_min=to_float(account.commission_min),
+        commission_rate=to_float(terms.rate if price is None else terms.rule_rate(price)),
+        commission_min=to_float(terms.minimum),
         allow_after_hours=cell.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Instrument, Portfolio, Tenant, User
 from portfolios.selectors import reconcile
 from portfolios.services.accounts import account_create
@@ -114,8 +115,10 @@ def _create_run(tenant: Tenant, case: ParityCase) -> ReplayRun:
         tenant=tenant,
         name="Parity",
         broker="paper",
-        commission_rate=Decimal(repr(case.parameters.commission_rate)),
-        commission_min=numbers.money(case.parameters.commission_min),
+        commission=CommissionTerms(
+            rate=Decimal(repr(case.parameters.commission_rate)),
+            minimum=numbers.money(case.parameters.commission_min),
+        ),
         origin=ORIGIN,
     )
     own = {name: value for name, value in case.parameters.to_dict().items() if name not in RESOLVED}

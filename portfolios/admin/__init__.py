@@ -1,5 +1,5 @@
 """The console's tables of what is owned. Importing a module registers its tables."""
 
-from portfolios.admin import accounts, cells, people, records
+from portfolios.admin import accounts, cells, commissions, people, records
 
-__all__ = ["accounts", "cells", "people", "records"]
+__all__ = ["accounts", "cells", "commissions", "people", "records"]

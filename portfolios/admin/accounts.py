@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -25,8 +24,7 @@ class AccountForm(OwnedForm):
     name = forms.CharField(max_length=120)
     broker: forms.Field = forms.CharField(max_length=24, help_text="Who carries out its orders")
     currency = forms.CharField(max_length=3, initial="USD")
-    commission_rate = forms.DecimalField(initial=Decimal("0.0001"), help_text="A fraction: 0.0001 is 0.01 %")
-    commission_min = forms.DecimalField(initial=Decimal(0), help_text="In the account's currency, each order")
+    is_live = forms.BooleanField(required=False, help_text="Its orders move real money")
 
     def prepare(self) -> None:
         """Offer the tenants the person acts in."""
@@ -67,7 +65,7 @@ class AccountWithdrawForm(AccountCashForm):
 class BrokerAccountAdmin(OperationsAdmin, TenantAdmin):
     """Accounts at brokers."""
 
-    list_display = ("name", "tenant", "broker", "currency", "unallocated_cash", "commission_rate", "commission_min")
+    list_display = ("name", "tenant", "broker", "currency", "is_live", "unallocated_cash")
     list_filter = ("broker", "currency")
     list_select_related = ("tenant",)
     search_fields = ("name",)

@@ -2,6 +2,7 @@
 
 from portfolios.models.account import BrokerAccount
 from portfolios.models.cell import Cell
+from portfolios.models.commission import CommissionSchedule
 from portfolios.models.event import AuditLink, Event, EventCursor
 from portfolios.models.instrument import Instrument
 from portfolios.models.ledger import LedgerEntry
@@ -14,6 +15,7 @@ __all__ = [
     "AuditLink",
     "BrokerAccount",
     "Cell",
+    "CommissionSchedule",
     "Event",
     "EventCursor",
     "Instrument",

@@ -26,6 +26,10 @@ class Cell(TenantOwned):
         HALTED = "halted", "Halted"
         ARCHIVED = "archived", "Archived"
 
+    class Execution(models.TextChoices):
+        WATCH = "watch", "Watch the price"
+        RESTING = "resting", "Orders rest at the triggers"
+
     portfolio = models.ForeignKey(Portfolio, on_delete=models.PROTECT, related_name="cells")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=60, blank=True, help_text="Tells two cells of one instrument apart")
@@ -51,6 +55,10 @@ class Cell(TenantOwned):
     opening_value = money_field(default=Decimal(0))
     opening_price = price_field(null=True, blank=True)
     reinvest_dividends = models.BooleanField(default=False)
+    execution = models.CharField(max_length=8, choices=Execution, default=Execution.WATCH)
+    max_spread_bps = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, blank=True, help_text="It does not trade at a wider spread"
+    )
 
     version = models.PositiveIntegerField(default=0, help_text="Grows with every change; a stale writer is refused")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -4,6 +4,7 @@ from portfolios.services.accounts import account_create, account_deposit, accoun
 from portfolios.services.anchors import cell_set_anchor
 from portfolios.services.cells import cell_archive, cell_halt, cell_open, cell_pause, cell_resume, cell_start
 from portfolios.services.changes import changing
+from portfolios.services.commissions import commission_set, commission_withdraw
 from portfolios.services.events import event_record
 from portfolios.services.instruments import instrument_create
 from portfolios.services.ledger import Movement, ledger_post
@@ -53,6 +54,8 @@ __all__ = [
     "cell_start",
     "cell_withdraw",
     "changing",
+    "commission_set",
+    "commission_withdraw",
     "entry_reverse",
     "event_record",
     "instrument_create",

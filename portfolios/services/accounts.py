@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, LedgerEntry, Tenant
 from portfolios.services.amounts import cash_amount, require_held, require_some
 from portfolios.services.changes import changing
 from portfolios.services.checks import insert
+from portfolios.services.commissions import commission_set
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.ledger import Movement, book
 from portfolios.services.money import new_key
 from portfolios.services.origin import Origin
-from volbal.common.errors import Refused
-from volbal.common.numbers import ZERO
-
-COMMISSION_RATE_LIMIT = Decimal("0.1")
 
 
 def account_create(
@@ -29,30 +28,30 @@ def account_create(
     broker: str,
     origin: Origin,
     currency: str = "USD",
-    commission_rate: Decimal = Decimal("0.0001"),
-    commission_min: Decimal = ZERO,
+    commission: CommissionTerms | None = None,
+    is_live: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> BrokerAccount:
-    """Open an empty account. Raises Refused naming what cannot be."""
-    if not 0 <= commission_rate < COMMISSION_RATE_LIMIT:
-        raise Refused(
-            f"commission_rate is {commission_rate}; expected at least 0 and below {COMMISSION_RATE_LIMIT}.",
-            code="out_of_bounds",
-        )
+    """Open an empty account, with a commission schedule of its own where one is given.
+
+    Raises Refused naming what cannot be.
+    """
     account = BrokerAccount(
         tenant=tenant,
         name=name,
         broker=broker,
         currency=currency,
-        commission_rate=commission_rate,
-        commission_min=cash_amount("commission_min", commission_min),
+        is_live=is_live,
+        settings=dict(settings or {}),
     )
     with transaction.atomic():
         insert(account)
-        facts: dict[str, Any] = {"name": name, "broker": broker, "currency": currency}
-        facts |= {"commission_rate": commission_rate, "commission_min": commission_min}
+        facts = {"name": name, "broker": broker, "currency": currency, "is_live": is_live}
         event_record(
             kind="account.created", subject=subject_of(account), origin=origin, tenant_id=tenant.pk, after=facts
         )
+        if commission is not None:
+            commission_set(terms=commission, origin=origin, account=account)
     return account
 
 

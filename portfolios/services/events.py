@@ -14,7 +14,12 @@ from portfolios.services.origin import Origin
 from volbal.common.middleware import current_request_id
 from volbal.common.tenancy import require_tenant
 
-_NOUNS = {"brokeraccount": "account", "parameterversion": "parameters", "ledgerentry": "entry"}
+_NOUNS = {
+    "brokeraccount": "account",
+    "commissionschedule": "commission",
+    "parameterversion": "parameters",
+    "ledgerentry": "entry",
+}
 
 
 def subject_of(row: Model) -> str:

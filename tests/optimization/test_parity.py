@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import nullcontext
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from django.core.management import CommandError, call_command
 
 from optimization.management.commands import parity as parity_command
 from optimization.services.parity import ParityCase, parity_run
+from portfolios.commission import CommissionTerms
 from tests.conftest import SHARED
-from trading.brokers import paper
 from trading.marketdata.files import read_bars, read_dividends, read_splits
 from trading.services import fills, marks
 from trading.services.demonstration import DATA
@@ -147,8 +148,10 @@ class TestPlantedDifferences:
 
 def plant(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if fault == "a cent more commission":
-        really = paper.commission_of
-        monkeypatch.setattr(paper, "commission_of", lambda notional, row: really(notional, row) + 0.01)
+        really = CommissionTerms.commission
+        monkeypatch.setattr(
+            CommissionTerms, "commission", lambda terms, **order: really(terms, **order) + Decimal("0.01")
+        )
     elif fault == "an anchor that stays":
         monkeypatch.setattr(fills, "end_order", lambda position, filled, ordered: position)
     elif fault == "a mark that is a dollar off":

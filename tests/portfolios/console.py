@@ -9,10 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from portfolios import services
+from portfolios.commission import CommissionTerms
 from portfolios.models import (
     AuditLink,
     BrokerAccount,
     Cell,
+    CommissionSchedule,
     Event,
     EventCursor,
     Instrument,
@@ -29,11 +31,11 @@ from volbal.common.tenancy import every_tenant
 
 ROLES = ("platform", "owner", "operator", "auditor", "trader", "broker", "nobody")
 TABLES = (
-    AuditLink, BrokerAccount, Cell, Event, EventCursor, Instrument, LedgerEntry, Membership, ParameterVersion,
-    Portfolio, Tenant, User,
+    AuditLink, BrokerAccount, Cell, CommissionSchedule, Event, EventCursor, Instrument, LedgerEntry, Membership,
+    ParameterVersion, Portfolio, Tenant, User,
 )  # fmt: skip
 PLATFORM_ONLY = {EventCursor}
-ADDED_BY_MEMBERS = {BrokerAccount, Portfolio, Cell, Membership}
+ADDED_BY_MEMBERS = {BrokerAccount, CommissionSchedule, Portfolio, Cell, Membership}
 ADDED_BY_PLATFORM = {Tenant, User, Instrument}
 
 
@@ -62,6 +64,8 @@ def make_world() -> World:
         people |= {role: make_member(north, role) for role in ("operator", "auditor", "trader", "broker")}
         people["nobody"] = services.user_create(email="nobody@example.com", origin=BY_TEST)
         people["platform"] = User.objects.create_superuser("platform@example.com")
+        for firm in (north, south):
+            services.commission_set(terms=CommissionTerms(), account=firm.account, origin=BY_TEST)
         audit_sequence()
     return World(north, south, people, cell, theirs)
 

@@ -162,7 +162,7 @@ def test_the_selected_rows_lead_to_the_page_that_asks(world: World) -> None:
 
 
 PAPER = {"name": "New", "mode": "paper", "feed": "synthetic", "trading_hours": "regular", "tick_interval_seconds": "60"}
-FREE = {"name": "New", "broker": "paper", "currency": "USD", "commission_rate": "0", "commission_min": "0"}
+FREE = {"name": "New", "broker": "paper", "currency": "USD"}
 CREATIONS: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (BrokerAccount, FREE, "operator"),
     (Portfolio, PAPER, "operator"),
@@ -229,7 +229,6 @@ def test_an_operation_on_one_row_ends_on_it_and_says_how_it_stands(world: World)
 def test_an_account_is_opened_at_a_broker_there_is(world: World) -> None:
     values = {
         "tenant": world.north.tenant.pk, "name": "Third", "broker": "nonsense", "currency": "USD",
-        "commission_rate": "0", "commission_min": "0",
     }  # fmt: skip
     client = world.client("owner")
     assert "nonsense is not one of the available choices" in (

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portfolios import services
-from portfolios.models import BrokerAccount, Cell, Event, ParameterVersion, Portfolio
+from portfolios.commission import CommissionTerms
+from portfolios.models import Cell, Event, ParameterVersion, Portfolio
 from portfolios.selectors import cell_state, rule_parameters
 from portfolios.services.parameters import PARAMETER_NAMES, RESOLVED_ELSEWHERE, stored_rule
 from tests.portfolios.builders import AS_OF, BY_TEST, Firm, make_cell
@@ -37,8 +38,8 @@ def test_the_columns_defaults_are_the_rules(cell: Cell) -> None:
 
 
 def test_commission_and_after_hours_come_from_their_own_homes(firm: Firm, cell: Cell) -> None:
-    BrokerAccount.objects.filter(pk=firm.account.pk).update(
-        commission_rate=Decimal("0.00012345"), commission_min=Decimal("1.25")
+    services.commission_set(
+        terms=CommissionTerms(rate=Decimal("0.00012345"), minimum=Decimal("1.25")), account=firm.account, origin=BY_TEST
     )
     Portfolio.objects.filter(pk=firm.portfolio.pk).update(trading_hours="extended")
     assert rule_parameters(_fresh(cell)) == StrategyParameters(
@@ -46,9 +47,9 @@ def test_commission_and_after_hours_come_from_their_own_homes(firm: Firm, cell: 
     )
 
 
-def test_reading_a_cell_loaded_with_its_relations_costs_nothing(cell: Cell, django_assert_num_queries: Any) -> None:
+def test_reading_a_loaded_cell_costs_one_query_for_its_commission(cell: Cell, django_assert_num_queries: Any) -> None:
     loaded = _fresh(cell)
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(1):
         rule_parameters(loaded)
         cell_state(loaded, dt.date(2024, 3, 1))
 

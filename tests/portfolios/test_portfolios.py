@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from portfolios import services
+from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, ParameterVersion, Portfolio
 from portfolios.selectors import rule_parameters
 from portfolios.services import Origin
@@ -61,14 +62,17 @@ def test_a_portfolio_that_cannot_be_is_refused(firm: Firm, options: dict[str, An
 @pytest.mark.parametrize(
     "options,told",
     [
-        ({"commission_rate": Decimal("0.1")}, "commission_rate is 0.1; expected at least 0 and below 0.1"),
-        ({"commission_rate": Decimal("-0.01")}, "commission_rate is -0.01"),
-        ({"commission_min": Decimal(-1)}, "commission_min is -1; expected at least 0"),
+        ({"rate": Decimal("0.1")}, "rate is 0.1; expected at least 0 and below 0.1"),
+        ({"rate": Decimal("-0.01")}, "rate is -0.01"),
+        ({"minimum": Decimal(-1)}, "minimum is -1; expected at least 0"),
+        ({"minimum": Decimal(2), "cap": Decimal(1)}, "cap is 1.00; expected at least the minimum 2.00"),
     ],
 )
 def test_an_account_keeps_the_bounds_of_commission(firm: Firm, options: dict[str, Any], told: str) -> None:
     with pytest.raises(Refused, match=told):
-        services.account_create(tenant=firm.tenant, name="New", broker="paper", origin=BY_TEST, **options)
+        services.account_create(
+            tenant=firm.tenant, name="New", broker="paper", commission=CommissionTerms(**options), origin=BY_TEST
+        )
     assert BrokerAccount.objects.count() == 1
 
 

@@ -30,8 +30,11 @@ from volbal.strategy import (
     round_down,
     split_learned_late,
 )  # fmt: skip
+from volbal.strategy.fills import commission_of
+from volbal.strategy.parameters import parameter_row
 
 PARAMETERS = StrategyParameters(commission_rate=0.001, commission_min=1.0)
+ROW = parameter_row(PARAMETERS)
 START = Position(cash=10_000.0, shares=100.0, anchor=50.0, average_cost=50.0)
 
 
@@ -53,9 +56,10 @@ def test_an_opening_is_rounded_like_the_start_of_a_backtest():
 def test_parts_of_an_order_add_up_to_the_whole():
     position, filled = START, OrderFilled()
     for quantity, price in ((3.0, 10.333), (3.0, 10.333), (1.0, 10.337)):
-        booking, filled = book_fill(position, filled, quantity, price, PARAMETERS)
+        so_far = float(cents(filled.gross + quantity * price))
+        booking, filled = book_fill(position, filled, quantity, price, float(commission_of(so_far, ROW)))
         position = booking.position
-    whole, _ = book_fill(START, OrderFilled(), 7.0, (6 * 10.333 + 10.337) / 7, PARAMETERS)
+    whole, _ = book_fill(START, OrderFilled(), 7.0, (6 * 10.333 + 10.337) / 7, 1.0)
     assert (position.cash, position.shares) == (whole.position.cash, 107.0)
     assert position.average_cost == pytest.approx(whole.position.average_cost)
     assert (filled.notional, filled.commission) == (whole.notional, 1.0)
@@ -64,7 +68,7 @@ def test_parts_of_an_order_add_up_to_the_whole():
 
 
 def test_the_anchor_moves_when_half_of_an_order_filled():
-    _, filled = book_fill(START, OrderFilled(), -5.0, 55.1234567, PARAMETERS)
+    _, filled = book_fill(START, OrderFilled(), -5.0, 55.1234567, 1.0)
     sold = Position(cash=1.0, shares=1.0, anchor=50.0, sold_since_anchor=5.0)
     moved = end_order(sold, filled, 10.0)
     assert (moved.anchor, moved.sold_since_anchor) == (55.123457, 0.0)
@@ -73,7 +77,7 @@ def test_the_anchor_moves_when_half_of_an_order_filled():
 
 
 def test_a_brokers_fact_is_booked_even_where_it_makes_cash_negative():
-    booking, _ = book_fill(Position(cash=10.0, shares=0.0), OrderFilled(), 1.0, 20.0, PARAMETERS, 0.35)
+    booking, _ = book_fill(Position(cash=10.0, shares=0.0), OrderFilled(), 1.0, 20.0, 0.35)
     assert (booking.position.cash, booking.commission) == (-10.35, 0.35)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -11,8 +11,11 @@ from tests.trading.builders import OPEN
 from trading.brokers.base import (
     Broker,
     BrokerOrder,
+    BrokerOrderStatus,
     BrokerRejectedError,
     BrokerUnreachableError,
+    BrokerUpdate,
+    Capabilities,
     FillReport,
     Holdings,
     OrderRequest,
@@ -27,6 +30,7 @@ class StandInBroker:
     and then gives no answer; `during_submit` runs once the order is kept and before the answer is given.
     """
 
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(extended_hours=True))
     requests: list[OrderRequest] = field(default_factory=list)
     book: dict[str, BrokerOrder] = field(default_factory=dict)
     reports: list[FillReport] = field(default_factory=list)
@@ -42,7 +46,9 @@ class StandInBroker:
         if self.refuses:
             raise BrokerRejectedError(self.refuses)
         number = f"S{len(self.book) + 1}"
-        known = self.book.setdefault(request.client_order_id, BrokerOrder(request.client_order_id, number, True))
+        known = self.book.setdefault(
+            request.client_order_id, BrokerOrder(request.client_order_id, number, BrokerOrderStatus.WORKING)
+        )
         if self.during_submit is not None:
             self.during_submit()
         if self.silent_after_accepting:
@@ -64,16 +70,19 @@ class StandInBroker:
         self._answer()
         return [order for order in self.book.values() if order.is_open]
 
-    def fills_since(self, cursor: int) -> Sequence[FillReport]:
+    def fills_since(self, cursor: str) -> Sequence[FillReport]:
         self._answer()
-        return [report for report in self.reports if report.cursor > cursor]
+        return [report for report in self.reports if int(report.cursor) > int(cursor or 0)]
+
+    def stream(self) -> Iterator[BrokerUpdate]:
+        return iter(())
 
     def holdings(self) -> Holdings:
         raise NotImplementedError("no test asks this broker what it holds")
 
     def close(self, client_order_id: str) -> None:
         """End an order on the broker's side: cancelled, expired or done."""
-        self.book[client_order_id] = replace(self.book[client_order_id], is_open=False)
+        self.book[client_order_id] = replace(self.book[client_order_id], status=BrokerOrderStatus.CANCELLED)
 
     def fill(
         self,
@@ -87,7 +96,7 @@ class StandInBroker:
         """Fill a part of an order; `commission` is the order's in all so far, None where this broker tells none."""
         number = len(self.reports) + 1
         report = FillReport(
-            cursor=number,
+            cursor=str(number),
             broker_fill_id=f"F{number}",
             client_order_id=client_order_id,
             quantity=Decimal(quantity),

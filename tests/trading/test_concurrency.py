@@ -155,16 +155,16 @@ def test_a_fill_that_is_not_committed_yet_is_waited_for_and_not_read_past(far_de
         open_cell(far_desk.portfolio, symbol)
     tick(far_desk.portfolio, {"IBM": 104, "AAPL": 104})
     first, second = (
-        OrderRequest(one.client_order_id, one.cell.instrument.symbol, one.side, one.quantity, None, one.quote_source,
-                     one.commission_rate, one.commission_min)
+        OrderRequest(one.client_order_id, one.cell.instrument.symbol, one.side, one.quantity,
+                     quote_source=one.quote_source)
         for one in Order.objects.select_related("cell__instrument").order_by("id")
     )  # fmt: skip
     paper = PaperBroker(far_desk.account)
 
-    def fills_of_the_second() -> list[int]:
+    def fills_of_the_second() -> list[str]:
         with every_tenant():
             paper.submit(second)
-            read = [report.cursor for report in paper.fills_since(0)]
+            read = [report.cursor for report in paper.fills_since("")]
         connection.close()
         return read
 

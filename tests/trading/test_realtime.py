@@ -114,7 +114,7 @@ class TestPublishing:
             tick(
                 desk.portfolio, {f"S{count}{index:02}": 100 for index in range(count)}, OPEN.replace(minute=30 + count)
             )
-            with django_assert_num_queries(5):
+            with django_assert_num_queries(6):
                 portfolio_publish(portfolio_id=desk.portfolio.pk, kind="tick")
         assert Evaluation.objects.count() == 13
 

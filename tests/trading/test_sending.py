@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 import time_machine
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
 from tests.trading.builders import OPEN, Desk, fresh, only_order, tick
 from tests.trading.standin import StandInBroker
@@ -50,8 +51,7 @@ def test_what_is_asked_of_the_broker_is_the_intent(told_desk: Desk, broker: Stan
             quantity=Decimal("6.287107"),
             limit_price=None,
             quote_source="synthetic",
-            commission_rate=Decimal("0.0001"),
-            commission_min=Decimal(0),
+            commission=CommissionTerms(rate=Decimal("0.0001")),
         )
     ]
     assert (only_order().status, only_order().broker_order_id) == (S.ACCEPTED, "S1")
@@ -71,9 +71,7 @@ def test_a_sender_killed_halfway_is_asked_about_before_anything_is_sent_again(
     if state == S.UNKNOWN:
         order_move(intent, S.UNKNOWN)
     if arrived:
-        broker.submit(
-            OrderRequest(intent.client_order_id, "IBM", "SELL", intent.quantity, None, "", Decimal(0), Decimal(0))
-        )
+        broker.submit(OrderRequest(intent.client_order_id, "IBM", "SELL", intent.quantity))
     sent = len(broker.requests)
     send(told_desk)
     assert only_order().status == state, "its sender may still be waiting for the answer"
@@ -151,9 +149,7 @@ class TestPaperBroker:
     def test_a_client_order_id_is_placed_and_filled_once(self, desk: Desk, cell: Cell) -> None:
         tick(desk.portfolio, {"IBM": 104})
         order = only_order()
-        request = OrderRequest(
-            order.client_order_id, "IBM", "SELL", order.quantity, None, "synthetic", Decimal(0), Decimal(0)
-        )
+        request = OrderRequest(order.client_order_id, "IBM", "SELL", order.quantity, quote_source="synthetic")
         answers = [PaperBroker(desk.account).submit(request) for _ in range(2)]
         assert answers[0] == answers[1]
         assert not answers[0].is_open
@@ -185,9 +181,9 @@ class TestPaperBroker:
         tick(desk.portfolio, {"IBM": 104})
         send(desk)
         held = PaperBroker(desk.account).holdings()
-        assert (held.shares, held.cash_change) == ({"IBM": Decimal("-6.287107")}, Decimal("653.79"))
+        assert (held.shares, held.cash) == ({"IBM": Decimal("-6.287107")}, Decimal("653.79"))
 
     def test_an_unknown_symbol_is_refused(self, desk: Desk) -> None:
-        request = OrderRequest("x", "NONE", "BUY", Decimal(1), None, "synthetic", Decimal(0), Decimal(0))
+        request = OrderRequest("x", "NONE", "BUY", Decimal(1), quote_source="synthetic")
         with pytest.raises(BrokerRejectedError, match="unknown symbol NONE"):
             PaperBroker(desk.account).submit(request)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount
 
 
@@ -16,65 +18,153 @@ class BrokerUnreachableError(Exception):
 
 
 class BrokerRejectedError(Exception):
-    """The broker said no. The message is its reason."""
+    """The broker said no. The message is its reason, `code` what kind of reason it is."""
+
+    def __init__(self, message: str, *, code: str = "rejected") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OrderType(StrEnum):
+    """How an order is priced."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+
+
+class TimeInForce(StrEnum):
+    """How long an order works: to the close, until cancelled, or at once or not at all."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+
+
+class BrokerOrderStatus(StrEnum):
+    """Where an order is, as its broker says it."""
+
+    WORKING = "working"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+OPEN_STATUSES = frozenset({BrokerOrderStatus.WORKING, BrokerOrderStatus.PARTIALLY_FILLED, BrokerOrderStatus.CANCELLING})
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a broker can do; what it cannot is refused before an intent is written."""
+
+    order_types: frozenset[OrderType] = frozenset(OrderType)
+    times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
+    fractional_shares: bool = True
+    fractional_types: frozenset[OrderType] = frozenset(OrderType)
+    extended_hours: bool = False
+    streams: bool = False
+    reports_commission: bool = False
+    reports_cash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """What is asked of a broker. The same `client_order_id` again is the same order.
 
-    `quantity` shares above 0; `limit_price` None asks for a market order; `quote_source` names the prices that
-    simulated brokers fill on; commission is the account's schedule, for brokers that report none of their own.
+    `quantity` shares above 0; `limit_price` goes with limit and stop-limit orders, `stop_price` with stop and
+    stop-limit orders; `quote_source` names the prices that simulated brokers fill on; `commission` is the schedule,
+    for brokers that report none of their own.
     """
 
     client_order_id: str
     symbol: str
     side: str
     quantity: Decimal
-    limit_price: Decimal | None
-    quote_source: str
-    commission_rate: Decimal
-    commission_min: Decimal
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    extended_hours: bool = False
+    quote_source: str = ""
+    commission: CommissionTerms = field(default_factory=CommissionTerms)
+    expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """An order as the broker knows it."""
+    """An order as the broker knows it. `filled_quantity` is shares so far, None where this answer does not say."""
 
     client_order_id: str
     broker_order_id: str
-    is_open: bool
+    status: BrokerOrderStatus
+    filled_quantity: Decimal | None = None
+    symbol: str = ""
+    side: str = ""
+    quantity: Decimal | None = None
+    detail: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still works at the broker."""
+        return self.status in OPEN_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
 class FillReport:
-    """A fill as the broker reports it. `cursor` orders reports; `order_commission` is the order's in all so far."""
+    """A fill as the broker reports it, before anyone has checked it.
 
-    cursor: int
+    `cursor` is what to read on from, opaque and the broker's own. `order_commission` is the order's commission in all
+    so far, None where this broker tells none. `client_order_id` is empty for an order that was not placed by us.
+    """
+
+    cursor: str
     broker_fill_id: str
     client_order_id: str
     quantity: Decimal
     price: Decimal
     order_commission: Decimal | None
     as_of: dt.datetime
+    broker_order_id: str = ""
+    symbol: str = ""
+    side: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What the broker holds in an account: shares by symbol, and the orders' effect on cash since it was opened."""
+    """What the broker holds in an account: shares by symbol, and cash in the account's currency.
+
+    With `is_total` False shares and cash are only what orders changed since the account was opened: a simulated
+    broker knows of no deposit.
+    """
 
     shares: dict[str, Decimal]
-    cash_change: Decimal
+    cash: Decimal
+    is_total: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUpdate:
+    """Something a broker's stream tells: an order's state, a fill, or both."""
+
+    order: BrokerOrder | None = None
+    fill: FillReport | None = None
 
 
 class Broker(Protocol):
     """One account at a broker."""
 
+    capabilities: Capabilities
+
     def submit(self, request: OrderRequest) -> BrokerOrder:
         """Place an order. Raises BrokerRejectedError or, without an answer, BrokerUnreachableError."""
 
     def cancel(self, client_order_id: str) -> bool:
-        """Ask for an order to be cancelled; return whether it was still open."""
+        """Ask for an order to be cancelled; return whether it was still open. The end is learned by asking."""
 
     def order(self, client_order_id: str) -> BrokerOrder | None:
         """Return the broker's view of one order, or None where it never heard of it."""
@@ -82,11 +172,17 @@ class Broker(Protocol):
     def open_orders(self) -> Sequence[BrokerOrder]:
         """Return all orders still working."""
 
-    def fills_since(self, cursor: int) -> Sequence[FillReport]:
-        """Return reports after `cursor`, oldest first. The same report may come again."""
+    def fills_since(self, cursor: str) -> Sequence[FillReport]:
+        """Return reports after `cursor` (empty: from the beginning), oldest first. The same report may come again."""
 
     def holdings(self) -> Holdings:
-        """Return shares and the change of cash that the broker's own book holds."""
+        """Return shares and cash that the broker's own book holds."""
+
+    def stream(self) -> Iterator[BrokerUpdate]:
+        """Yield what happens as it happens, until closed. Raises BrokerUnreachableError when the line is lost.
+
+        A broker whose capabilities say that it does not stream yields nothing.
+        """
 
 
 class BrokerFactory(Protocol):

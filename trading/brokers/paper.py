@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Instrument
-from trading.brokers.base import BrokerOrder, BrokerRejectedError, FillReport, Holdings, OrderRequest
+from trading.brokers.base import (
+    BrokerOrder,
+    BrokerOrderStatus,
+    BrokerRejectedError,
+    BrokerUpdate,
+    Capabilities,
+    FillReport,
+    Holdings,
+    OrderRequest,
+)
 from trading.models import PaperFill, PaperOrder, Quote
 from volbal.common import numbers
-from volbal.strategy import StrategyParameters
-from volbal.strategy.fills import commission_of
 from volbal.strategy.numeric import cents
-from volbal.strategy.parameters import parameter_row
 
 
 class PaperBroker:
@@ -28,6 +35,7 @@ class PaperBroker:
 
     def __init__(self, account: BrokerAccount) -> None:
         self.account = account
+        self.capabilities = Capabilities(extended_hours=True, reports_commission=True)
 
     def submit(self, request: OrderRequest) -> BrokerOrder:
         """Place an order and try to fill it at once. Raises BrokerRejectedError on an unknown symbol."""
@@ -42,11 +50,16 @@ class PaperBroker:
                     "tenant_id": self.account.tenant_id,
                     "instrument": instrument,
                     "side": request.side,
+                    "type": request.type,
+                    "time_in_force": request.time_in_force,
                     "quantity": request.quantity,
                     "limit_price": request.limit_price,
+                    "stop_price": request.stop_price,
                     "quote_source": request.quote_source,
-                    "commission_rate": request.commission_rate,
-                    "commission_min": request.commission_min,
+                    "commission_rate": request.commission.rate,
+                    "commission_per_share": request.commission.per_share,
+                    "commission_min": request.commission.minimum,
+                    "commission_cap": request.commission.cap,
                 },
             )
         self._match(order.pk)
@@ -66,20 +79,26 @@ class PaperBroker:
         """Return all orders still working."""
         return [_as_reported(order) for order in self._orders().filter(is_open=True).order_by("id")]
 
-    def fills_since(self, cursor: int) -> Sequence[FillReport]:
+    def fills_since(self, cursor: str) -> Sequence[FillReport]:
         """Match what is open against the newest quotes, then return reports after `cursor`, oldest first."""
         for order_id in self._orders().filter(is_open=True).order_by("id").values_list("id", flat=True):
             self._match(order_id)
-        fills = PaperFill.objects.filter(order__account=self.account, id__gt=cursor).select_related("order")
+        fills = PaperFill.objects.filter(order__account=self.account, id__gt=int(cursor or 0)).select_related(
+            "order__instrument"
+        )
         return [
             FillReport(
-                cursor=fill.pk,
+                cursor=str(fill.pk),
                 broker_fill_id=f"paper-{fill.pk}",
                 client_order_id=fill.order.client_order_id,
                 quantity=fill.quantity,
                 price=fill.price,
                 order_commission=fill.commission,
                 as_of=fill.as_of,
+                broker_order_id=f"P{fill.order_id}",
+                symbol=fill.order.instrument.symbol,
+                side=fill.order.side,
+                currency=self.account.currency,
             )
             for fill in fills.order_by("id")
         ]
@@ -92,7 +111,11 @@ class PaperBroker:
             sign = 1 if fill.order.side == "BUY" else -1
             held[fill.order.instrument.symbol] += sign * fill.quantity
             cash -= sign * fill.notional + fill.commission
-        return Holdings(shares=dict(held), cash_change=cash)
+        return Holdings(shares=dict(held), cash=cash, is_total=False)
+
+    def stream(self) -> Iterator[BrokerUpdate]:
+        """Yield nothing: this broker is asked."""
+        return iter(())
 
     def _orders(self) -> QuerySet[PaperOrder]:
         return PaperOrder.objects.filter(account=self.account)
@@ -108,16 +131,17 @@ class PaperBroker:
             if not order.is_open or quote is None or quote.last is None or not _reaches(order, quote.last):
                 return
             notional = cents(float(order.quantity) * float(quote.last))
-            schedule = StrategyParameters(
-                commission_rate=float(order.commission_rate), commission_min=float(order.commission_min)
+            terms = CommissionTerms(
+                order.commission_rate, order.commission_per_share, order.commission_min, order.commission_cap
             )
+            booked = numbers.money(float(notional))
             PaperFill.objects.create(
                 tenant_id=order.tenant_id,
                 order=order,
                 quantity=order.quantity,
                 price=quote.last,
-                notional=numbers.money(float(notional)),
-                commission=numbers.money(float(commission_of(notional, parameter_row(schedule)))),
+                notional=booked,
+                commission=terms.commission(quantity=order.quantity, notional=booked),
                 as_of=quote.as_of,
             )
             order.is_open = False
@@ -132,4 +156,5 @@ def _reaches(order: PaperOrder, last: Decimal) -> bool:
 
 
 def _as_reported(order: PaperOrder) -> BrokerOrder:
-    return BrokerOrder(order.client_order_id, f"P{order.pk}", order.is_open)
+    status = BrokerOrderStatus.WORKING if order.is_open else BrokerOrderStatus.CANCELLED
+    return BrokerOrder(order.client_order_id, f"P{order.pk}", status)

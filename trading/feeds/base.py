@@ -16,7 +16,8 @@ from trading.models import Quote
 class PriceQuote:
     """A quote with its source, whether its prices are invented, and the moment they were made.
 
-    Prices are currency a share and above 0, or None where the source has none; `as_of` and `received_at` are aware.
+    Prices are currency a share and above 0, or None where the source has none. `as_of` is when the quote was made,
+    `last_at` when the last trade was, None where the source does not tell them apart; all times are aware.
     """
 
     instrument_id: int
@@ -28,6 +29,7 @@ class PriceQuote:
     bid: Decimal | None = None
     ask: Decimal | None = None
     previous_close: Decimal | None = None
+    last_at: dt.datetime | None = None
 
     def age_seconds(self, moment: dt.datetime) -> float:
         """Return how old the price is at `moment`, in seconds; never negative."""

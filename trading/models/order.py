@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import models
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, TenantOwned
 from portfolios.models.fields import money_field, price_field, shares_field
 from trading.models.tick import Evaluation
@@ -44,6 +46,21 @@ class Order(TenantOwned):
     class Type(models.TextChoices):
         MARKET = "market", "Market"
         LIMIT = "limit", "Limit"
+        STOP = "stop", "Stop"
+        STOP_LIMIT = "stop_limit", "Stop-limit"
+
+    class TimeInForce(models.TextChoices):
+        DAY = "day", "Day"
+        GTC = "gtc", "Until cancelled"
+        IOC = "ioc", "At once or not at all"
+
+    class Purpose(models.TextChoices):
+        RULE = "rule", "Rule"
+        RESTING = "resting", "Resting at its trigger"
+        SLICE = "slice", "Slice of a larger order"
+        STOP = "stop", "Protective stop"
+        MANUAL = "manual", "By hand"
+        ADOPTED = "adopted", "Adopted from the broker"
 
     ENDED = (Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
 
@@ -53,13 +70,24 @@ class Order(TenantOwned):
     client_order_id = models.CharField(max_length=40, unique=True, default=new_client_order_id)
     broker_order_id = models.CharField(max_length=64, blank=True)
     side = models.CharField(max_length=4, choices=Side)
-    type = models.CharField(max_length=8, choices=Type)
+    type = models.CharField(max_length=10, choices=Type)
+    time_in_force = models.CharField(max_length=3, choices=TimeInForce, default=TimeInForce.DAY)
+    purpose = models.CharField(max_length=8, choices=Purpose, default=Purpose.RULE)
     quantity = shares_field()
     limit_price = price_field(null=True, blank=True)
+    stop_price = price_field(null=True, blank=True)
+    decision_price = price_field(null=True, blank=True, help_text="The price it was decided at")
     reason = models.CharField(max_length=24, help_text="The rule's reason for it")
+    note = models.TextField(blank=True, help_text="Why a person placed it")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     quote_source = models.CharField(max_length=40)
     commission_rate = models.DecimalField(max_digits=9, decimal_places=8)
+    commission_per_share = price_field(default=Decimal(0))
     commission_min = money_field(default=Decimal(0))
+    commission_cap = money_field(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="The close at which a day order ends")
 
     status = models.CharField(max_length=16, choices=Status, default=Status.INTENT)
     status_at = models.DateTimeField(help_text="Wall clock of the last move")
@@ -95,6 +123,13 @@ class Order(TenantOwned):
     def has_ended(self) -> bool:
         """Whether the broker will do nothing more for it, as far as we know."""
         return self.status in self.ENDED
+
+    @property
+    def commission_terms(self) -> CommissionTerms:
+        """Return the schedule that was in force when it was made."""
+        return CommissionTerms(
+            self.commission_rate, self.commission_per_share, self.commission_min, self.commission_cap
+        )
 
     @property
     def mean_price(self) -> Decimal | None:
@@ -147,7 +182,7 @@ class FillCursor(models.Model):
     account = models.OneToOneField(
         BrokerAccount, on_delete=models.PROTECT, primary_key=True, related_name="fill_cursor"
     )
-    position = models.BigIntegerField(default=0)
+    position = models.CharField(max_length=120, blank=True, help_text="Opaque, the broker's own")
 
     def __str__(self) -> str:
         return f"{self.account_id} at {self.position}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 
 from portfolios.models import BrokerAccount, Instrument, TenantOwned
@@ -16,11 +18,16 @@ class PaperOrder(TenantOwned):
     client_order_id = models.CharField(max_length=40)
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     side = models.CharField(max_length=4)
+    type = models.CharField(max_length=10, default="market")
+    time_in_force = models.CharField(max_length=3, default="day")
     quantity = shares_field()
     limit_price = price_field(null=True, blank=True)
+    stop_price = price_field(null=True, blank=True)
     quote_source = models.CharField(max_length=40)
     commission_rate = models.DecimalField(max_digits=9, decimal_places=8)
+    commission_per_share = price_field(default=Decimal(0))
     commission_min = money_field()
+    commission_cap = money_field(null=True, blank=True)
     is_open = models.BooleanField(default=True)
     received_at = models.DateTimeField(auto_now_add=True)
 

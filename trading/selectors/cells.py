@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from portfolios.models import Cell, Portfolio
-from portfolios.selectors import cell_state, rule_parameters
+from portfolios.selectors import cell_state, rules_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark, Evaluation, Quote, ReplayRun
 from trading.selectors.performance import NO_RETURNS, History, Returns, histories, returns
@@ -144,7 +144,9 @@ def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     quotes, decisions = _quotes(cells), _decisions(cells)
     days = {cell.pk: _day(cell, quotes) for cell in cells}
     past = histories(cells, days)
-    rules = triggers_in_force(cells, days, [rule_parameters(cell) for cell in cells])
+    own = {cell.pk: quotes.get((quote_source(cell.portfolio), cell.instrument_id)) for cell in cells}
+    known = {cell_id: quote.last for cell_id, quote in own.items() if quote is not None and quote.last is not None}
+    rules = triggers_in_force(cells, days, rules_of(cells, known))
     views = []
     for cell, rule in zip(cells, rules, strict=True):
         quote, day = quotes.get((quote_source(cell.portfolio), cell.instrument_id)), days[cell.pk]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 
 from django.db.models import Max
 
 from portfolios.models import Cell, LedgerEntry
-from portfolios.selectors import rule_parameters
 from portfolios.services.changes import changing
 from portfolios.services.ledger import Movement, book
 from portfolios.services.origin import Origin
-from trading.feeds.base import PriceQuote
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import ActionApplication, CorporateAction, DailyMark
 from trading.services.positions import position_of, position_write
+from trading.services.pricing import MarketPrice
 from volbal.common import numbers
+from volbal.common.numbers import MICRO
 from volbal.strategy.corporate_actions import apply_ex_date, apply_reinvestment, apply_split
 
 ORIGIN = Origin(task="corporate actions")
@@ -27,7 +28,7 @@ def actions_apply(
     *,
     cells: list[Cell],
     days: dict[int, dt.date],
-    quotes: dict[int, PriceQuote],
+    prices: dict[int, MarketPrice],
     as_of: dt.datetime,
     open_orders: frozenset[int],
 ) -> frozenset[int]:
@@ -43,7 +44,7 @@ def actions_apply(
         if cell.pk not in waiting:
             for action in due[cell.pk]:
                 _apply(cell, action, as_of)
-    _pay_due([cell for cell in cells if cell.pk not in waiting], days, quotes, as_of)
+    _pay_due([cell for cell in cells if cell.pk not in waiting], days, prices, as_of)
     return waiting
 
 
@@ -110,7 +111,7 @@ def _apply_dividend(cell: Cell, action: CorporateAction, as_of: dt.datetime) -> 
     with changing(cell, kind="cell.dividend", origin=ORIGIN, as_of=as_of) as change:
         row = change.row
         application = _application(row, action, as_of)
-        rate = rule_parameters(row).withholding_rate
+        rate = float(row.parameters.withholding_rate) if row.parameters is not None else 0.0
         after, entitled = apply_ex_date(position_of(row), float(action.amount or 0), rate)
         application.gross, application.tax = numbers.money(entitled.gross), numbers.money(entitled.tax)
         application.net = numbers.money(entitled.net)
@@ -127,6 +128,11 @@ def _apply_dividend(cell: Cell, action: CorporateAction, as_of: dt.datetime) -> 
             row.status_reason = f"A dividend of {action.amount:f} a share left no anchor above 0: set a new one."
         _record(application, row)
         change.details |= {"action": action.pk, "gross": application.gross, "tax": application.tax}
+
+
+def _step_of(cell: Cell) -> float:
+    """Return the step of a cell's shares; the finest where it has no parameters."""
+    return float(MICRO if cell.parameters is None else cell.parameters.quantity_step)
 
 
 def _application(cell: Cell, action: CorporateAction, as_of: dt.datetime) -> ActionApplication:
@@ -147,7 +153,7 @@ def _record(application: ActionApplication, cell: Cell) -> None:
     application.save(force_insert=True)
 
 
-def _pay_due(cells: list[Cell], days: dict[int, dt.date], quotes: dict[int, PriceQuote], as_of: dt.datetime) -> None:
+def _pay_due(cells: list[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice], as_of: dt.datetime) -> None:
     if not cells:
         return
     by_id = {cell.pk: cell for cell in cells}
@@ -157,10 +163,10 @@ def _pay_due(cells: list[Cell], days: dict[int, dt.date], quotes: dict[int, Pric
     for application in unpaid.order_by("pay_date", "id"):
         cell = by_id[application.cell_id]
         if application.pay_date is not None and application.pay_date <= days[cell.pk]:
-            _pay(cell, application, quotes[cell.instrument_id], as_of)
+            _pay(cell, application, prices[cell.instrument_id].price, as_of)
 
 
-def _pay(cell: Cell, application: ActionApplication, quote: PriceQuote, as_of: dt.datetime) -> None:
+def _pay(cell: Cell, application: ActionApplication, close: Decimal, as_of: dt.datetime) -> None:
     """Move a dividend from receivable to cash, and into shares at this price where the cell reinvests."""
     with changing(cell, kind="cell.dividend_paid", origin=ORIGIN, as_of=as_of) as change:
         row, key = change.row, f"action:{application.action_id}:cell:{cell.pk}:paid"
@@ -174,14 +180,14 @@ def _pay(cell: Cell, application: ActionApplication, quote: PriceQuote, as_of: d
         if not row.reinvest_dividends:
             return
         held = position_of(row)
-        after, bought = apply_reinvestment(held, float(net), float(quote.last), rule_parameters(row).quantity_step)
+        after, bought = apply_reinvestment(held, float(net), float(close), _step_of(row))
         if bought:
             movement = Movement(
                 kind=Kind.BUY,
                 key=f"{key}:reinvested",
                 cash=numbers.money(after.cash) - row.cash,
                 shares=numbers.shares(bought),
-                price=quote.last,
+                price=close,
                 note="dividend reinvested",
             )
             book(account=account, owner=row, movements=[movement], as_of=as_of, origin=ORIGIN)

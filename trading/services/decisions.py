@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Portfolio
-from portfolios.selectors import cell_state, rule_parameters
-from trading.feeds.base import PriceQuote
+from portfolios.selectors import cell_state, commission_terms, rules_of
 from trading.feeds.registry import REPLAY
 from trading.models import Evaluation, Order, Tick
 from trading.services.gates import GateFacts, gate_reason
+from trading.services.pricing import MarketPrice
 from trading.services.triggers import triggers_in_force
 from volbal.common import numbers
 from volbal.strategy import CellState, Decision, StrategyParameters, decide_many, gate_decision
@@ -23,12 +24,13 @@ class CellDecision:
     """A cell as it was asked about, and the answer."""
 
     cell: Cell
-    quote: PriceQuote
+    price: MarketPrice
     state: CellState
     parameters: StrategyParameters
     decision: Decision
     order_quantity: float
     limit_price: float | None
+    terms: CommissionTerms
 
     @property
     def is_order(self) -> bool:
@@ -37,24 +39,27 @@ class CellDecision:
 
 
 def decide_cells(
-    cells: list[Cell], days: dict[int, dt.date], quotes: dict[int, PriceQuote], facts: GateFacts
+    cells: list[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice], facts: GateFacts
 ) -> list[CellDecision]:
     """Decide for all cells with one call of the rule, then put the gates' refusals in its place."""
     states = [cell_state(cell, days[cell.pk]) for cell in cells]
-    parameters = triggers_in_force(cells, days, [rule_parameters(cell) for cell in cells])
-    prices = [float(quotes[cell.instrument_id].last) for cell in cells]
-    columns = decide_many(prices, states, parameters)
+    known = {cell.pk: prices[cell.instrument_id].price for cell in cells}
+    terms = commission_terms(cells)
+    parameters = triggers_in_force(cells, days, rules_of(cells, known, terms))
+    columns = decide_many([float(known[cell.pk]) for cell in cells], states, parameters)
     decided = []
     for index, cell in enumerate(cells):
-        quote = quotes[cell.instrument_id]
-        gate = gate_reason(facts, cell, quote)
+        price = prices[cell.instrument_id]
+        gate = gate_reason(facts, cell, price)
         answer = (
             columns.decision(index)
             if gate is None
-            else gate_decision(gate, prices[index], states[index], parameters[index])
+            else gate_decision(gate, float(price.price), states[index], parameters[index])
         )
         quantity, limit = _order_of(answer, states[index], parameters[index], facts)
-        decided.append(CellDecision(cell, quote, states[index], parameters[index], answer, quantity, limit))
+        decided.append(
+            CellDecision(cell, price, states[index], parameters[index], answer, quantity, limit, terms[cell.pk])
+        )
     return decided
 
 
@@ -83,10 +88,10 @@ def evaluation_of(tick: Tick, one: CellDecision) -> Evaluation:
         cell=cell,
         parameters=cell.parameters,
         as_of=tick.as_of,
-        price=one.quote.last,
-        source=one.quote.source,
-        is_synthetic=one.quote.is_synthetic,
-        age_seconds=one.quote.age_seconds(tick.as_of),
+        price=one.price.price,
+        source=one.price.source,
+        is_synthetic=one.price.is_synthetic,
+        age_seconds=one.price.age_seconds,
         anchor=cell.anchor,
         cash=cell.cash,
         shares=cell.shares,
@@ -118,9 +123,12 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation: Evaluation, m
         quantity=numbers.shares(one.order_quantity),
         limit_price=None if one.limit_price is None else numbers.price(one.limit_price),
         reason=one.decision.reason,
-        quote_source=one.quote.source,
-        commission_rate=portfolio.account.commission_rate,
-        commission_min=portfolio.account.commission_min,
+        decision_price=one.price.price,
+        quote_source=one.price.source,
+        commission_rate=one.terms.rate,
+        commission_per_share=one.terms.per_share,
+        commission_min=one.terms.minimum,
+        commission_cap=one.terms.cap,
         status_at=moment,
         as_of=evaluation.as_of,
     )

@@ -17,7 +17,7 @@ from trading.services.marks import mark_refresh
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
 from volbal.common import numbers
-from volbal.strategy import StrategyParameters
+from volbal.strategy import cents
 from volbal.strategy.fills import Booking, OrderFilled, Position, book_fill, end_order
 
 ORIGIN = Origin(task="fill")
@@ -75,12 +75,12 @@ def _booking(cell: Cell, order: Order, report: FillReport) -> tuple[Booking, Ord
         notional=float(order.notional),
         commission=float(order.commission),
     )
-    schedule = StrategyParameters(
-        commission_rate=float(order.commission_rate), commission_min=float(order.commission_min)
-    )
     signed = float(report.quantity) if order.side == Order.Side.BUY else -float(report.quantity)
-    told = numbers.to_float(report.order_commission)
-    return book_fill(position_of(cell), so_far, signed, float(report.price), schedule, told)
+    commission = report.order_commission
+    if commission is None:
+        gross = numbers.money(float(cents(so_far.gross + float(report.quantity) * float(report.price))))
+        commission = order.commission_terms.commission(quantity=order.filled_quantity + report.quantity, notional=gross)
+    return book_fill(position_of(cell), so_far, signed, float(report.price), float(commission))
 
 
 def _movements(order: Order, fill: Fill) -> list[Movement]:

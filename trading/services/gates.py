@@ -6,12 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from portfolios.models import Cell, Portfolio
-from trading.feeds.base import PriceQuote
 from trading.marketdata import calendars
 from trading.models import Order
+from trading.services.pricing import MarketPrice
 from volbal.strategy.codes import Reason
-
-MAX_QUOTE_AGE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ def cells_with_open_orders(portfolio: Portfolio) -> frozenset[int]:
     return frozenset(rows.values_list("cell_id", flat=True))
 
 
-def gate_reason(facts: GateFacts, cell: Cell, quote: PriceQuote) -> Reason | None:
+def gate_reason(facts: GateFacts, cell: Cell, price: MarketPrice) -> Reason | None:
     """Return why the rule is not asked for this cell at this moment, or None where it is.
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
@@ -44,9 +42,7 @@ def gate_reason(facts: GateFacts, cell: Cell, quote: PriceQuote) -> Reason | Non
         return Reason.ORDER_IN_FLIGHT
     if not _is_open(facts, cell):
         return Reason.MARKET_CLOSED
-    if not facts.is_replay and quote.age_seconds(facts.as_of) > MAX_QUOTE_AGE_SECONDS:
-        return Reason.STALE_PRICE
-    return None
+    return price.refusal
 
 
 def _is_open(facts: GateFacts, cell: Cell) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 from django.db.models import OuterRef, Subquery
 
 from portfolios.models import Cell, Portfolio
-from portfolios.selectors import cell_state, rule_parameters
+from portfolios.selectors import cell_state, rules_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Evaluation, Fill, Quote, ReplayRun
 from trading.services.marks import value_at
@@ -128,7 +128,9 @@ def cells_live(portfolio: Portfolio) -> tuple[CellUpdate, ...]:
     days = {
         cell.pk: exchange_calendar(cell.instrument.exchange).day_of(quotes[cell.instrument_id].as_of) for cell in priced
     }
-    parameters = triggers_in_force(priced, days, [rule_parameters(cell) for cell in priced])
+    parameters = triggers_in_force(
+        priced, days, rules_of(priced, {cell.pk: quotes[cell.instrument_id].last or numbers.ZERO for cell in priced})
+    )
     last = _last_evaluations(priced)
     return tuple(
         _cell_update(cell, quotes[cell.instrument_id], one, days[cell.pk], last.get(cell.pk))

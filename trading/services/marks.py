@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from portfolios.models import Cell
 from portfolios.services.opening import stock_value
-from trading.feeds.base import PriceQuote
 from trading.models import DailyMark
+from trading.services.pricing import MarketPrice
 from volbal.common import numbers
 
 
@@ -19,15 +19,15 @@ def value_at(cell: Cell, last: Decimal) -> Decimal:
     return value
 
 
-def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], quotes: dict[int, PriceQuote]) -> Decimal:
+def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice]) -> Decimal:
     """Keep the newest mark of each cell's day, in one statement, and return the cells' value together."""
     marks = [
         DailyMark(
             tenant_id=cell.tenant_id,
             cell=cell,
             day=days[cell.pk],
-            close=quotes[cell.instrument_id].last,
-            value=value_at(cell, quotes[cell.instrument_id].last),
+            close=prices[cell.instrument_id].price,
+            value=value_at(cell, prices[cell.instrument_id].price),
         )
         for cell in cells
     ]

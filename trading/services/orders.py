@@ -8,7 +8,15 @@ import logging
 from django.db import transaction
 
 from portfolios.models import BrokerAccount
-from trading.brokers.base import Broker, BrokerOrder, BrokerRejectedError, BrokerUnreachableError, OrderRequest
+from trading.brokers.base import (
+    Broker,
+    BrokerOrder,
+    BrokerRejectedError,
+    BrokerUnreachableError,
+    OrderRequest,
+    OrderType,
+    TimeInForce,
+)
 from trading.brokers.registry import broker_of
 from trading.models import Fill, FillCursor, Order
 from trading.services.fills import fill_book
@@ -97,10 +105,13 @@ def _request(order: Order) -> OrderRequest:
         symbol=order.cell.instrument.symbol,
         side=order.side,
         quantity=order.quantity,
+        type=OrderType(order.type),
         limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=TimeInForce(order.time_in_force),
         quote_source=order.quote_source,
-        commission_rate=order.commission_rate,
-        commission_min=order.commission_min,
+        commission=order.commission_terms,
+        expires_at=order.expires_at,
     )
 
 
@@ -112,5 +123,12 @@ def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:
         fill = fill_book(account=account, report=report)
         if fill is not None:
             booked.append(fill)
-        FillCursor.objects.filter(account=account, position__lt=report.cursor).update(position=report.cursor)
+        _cursor_advance(cursor, report.cursor)
     return booked
+
+
+def _cursor_advance(cursor: FillCursor, position: str) -> None:
+    """Move the cursor on from where it was read; where another process moved it, its place is kept."""
+    moved = FillCursor.objects.filter(pk=cursor.pk, position=cursor.position).update(position=position)
+    if moved == 1:
+        cursor.position = position

@@ -19,6 +19,7 @@ from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
 from trading.services.gates import GateFacts, cells_with_open_orders
 from trading.services.marks import marks_store
+from trading.services.pricing import MarketPrice, market_prices
 from volbal.common import clock
 from volbal.common.clock import require_aware
 
@@ -58,22 +59,21 @@ def tick_run(
         if portfolio.is_archived or taken.exists():
             return None
         quotes_store(by_instrument.values())
-        cells = _cells(portfolio, by_instrument)
+        prices = market_prices(by_instrument.values(), as_of=as_of, is_replay=portfolio.feed == REPLAY)
+        cells = _cells(portfolio, prices)
         days = {cell.pk: exchange_calendar(cell.instrument.exchange).day_of(as_of) for cell in cells}
         open_orders = cells_with_open_orders(portfolio)
-        waiting = actions_apply(cells=cells, days=days, quotes=by_instrument, as_of=as_of, open_orders=open_orders)
+        waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
         facts = GateFacts(portfolio, as_of, portfolio.feed == REPLAY, open_orders, waiting)
         active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
-        decided = decisions.decide_cells(active, days, by_instrument, facts)
+        decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
             tenant_id=portfolio.tenant_id,
             portfolio=portfolio,
             as_of=as_of,
             cell_count=len(decided),
             order_count=sum(one.is_order for one in decided),
-            value=marks_store(
-                cells=[cell for cell in cells if cell.pk not in waiting], days=days, quotes=by_instrument
-            ),
+            value=marks_store(cells=[cell for cell in cells if cell.pk not in waiting], days=days, prices=prices),
             duration_ms=round((time.perf_counter() - started) * 1000),
         )
         orders = _record(tick, portfolio, decided)
@@ -81,10 +81,8 @@ def tick_run(
     return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(orders))
 
 
-def _cells(portfolio: Portfolio, by_instrument: dict[int, PriceQuote]) -> list[Cell]:
-    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
-        portfolio=portfolio, instrument__in=by_instrument
-    )
+def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
+    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(portfolio=portfolio, instrument__in=prices)
     rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument", "parameters")
     cells = list(rows.order_by("id"))
     for cell in cells:

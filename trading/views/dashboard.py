@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from portfolios.selectors import account_commission
 from trading.selectors import portfolios
 from trading.selectors.places import places
 from trading.services.live import portfolio_update
@@ -60,6 +61,7 @@ def portfolio(request: HttpRequest, portfolio_id: int) -> HttpResponse:
         cells=view.cells,
         fills=fills,
         account=row.account,
+        commission=account_commission(row.account),
         trading_hours=row.get_trading_hours_display(),
         **replay_context(row),
     )

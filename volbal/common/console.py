@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Books": {
         "portfolios.ledgerentry": "Every cent and every share with its cause: reverse one",
         "portfolios.brokeraccount": "Cash not given to a cell: deposit, withdraw",
+        "portfolios.commissionschedule": "What orders cost, by level: set, withdraw",
         "portfolios.event": "Who changed what, when and why",
         "portfolios.auditlink": "Proof that no record of a change was altered since",
     },

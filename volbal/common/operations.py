@@ -83,7 +83,8 @@ def _always(_: Any) -> bool:
 class Operation:
     """Something done to rows.
 
-    `harm` says in a sentence what it takes away, where it does; `possible` whether a row's page offers it.
+    `harm` says in a sentence what it takes away, where it does; `possible` whether a row's page offers it; `removes`
+    whether the row is gone afterwards.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Operation:
     form: type[ServiceForm]
     harm: str = ""
     possible: Callable[[Any], bool] = _always
+    removes: bool = False
 
 
 class OperationsAdmin:
@@ -184,7 +186,7 @@ class OperationsAdmin:
             rows = self._rows(request)
             form = operation.form(_typed(request), request=request, row=rows[0] if len(rows) == 1 else None)
             one = rows[0].pk if len(rows) == 1 else None
-            back = self._address("changelist") if one is None else self._address("change", one)
+            back = self._address("changelist") if one is None or operation.removes else self._address("change", one)
             if request.method == "POST" and form.is_valid() and self._perform_all(request, operation, form, rows):
                 return HttpResponseRedirect(back)
             return self._page(

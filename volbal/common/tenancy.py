@@ -108,3 +108,18 @@ class TenantManager(models.Manager[Row]):
         if len(tenant_ids) == 1:
             return rows.filter(**{self.path: tenant_ids[0]})
         return rows.filter(**{f"{self.path}__in": tenant_ids})
+
+
+class InstallationManager(TenantManager[Row]):
+    """Narrow to the tenants in scope and to rows without a tenant, which the whole installation shares."""
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        """Return the rows in scope and those of the installation; without a scope, rows that raise when read."""
+        rows = models.Manager.get_queryset(self)
+        if _every_tenant.get():
+            return rows
+        tenant_ids = _tenant_ids.get()
+        if tenant_ids is None:
+            return _Unscoped(self.model, using=self._db)
+        owner = self.path.removesuffix("_id")
+        return rows.filter(models.Q(**{f"{self.path}__in": tenant_ids}) | models.Q(**{f"{owner}__isnull": True}))

@@ -136,20 +136,17 @@ def book_fill(
     filled: OrderFilled,
     signed_quantity: float,
     price: float,
-    parameters: StrategyParameters,
-    reported_commission: float | None = None,
+    commission: float,
 ) -> tuple[Booking, OrderFilled]:
     """Book one part of an order so that the parts add up to the whole (strategy 7).
 
-    `signed_quantity` is + for a buy; `filled` is what the order's earlier parts booked. `reported_commission`
-    is the order's commission so far as the broker says it; None takes the schedule's.
+    `signed_quantity` is + for a buy; `filled` is what the order's earlier parts booked. `commission` is the order's
+    in all so far, as the broker says it or the schedule has it.
     Returns the booking and the order's new sum; the anchor moves only in `end_order`.
     """
     quantity = filled.quantity + abs(signed_quantity)
     gross = filled.gross + abs(signed_quantity) * price
     notional = float(cents(gross))
-    schedule = float(commission_of(notional, parameter_row(parameters)))
-    commission = schedule if reported_commission is None else reported_commission
     part = float(cents(notional - filled.notional))
     part_commission = float(cents(commission - filled.commission))
     row = position.to_row()
