@@ -1,5 +1,6 @@
 """`make check`: every check that runs no test. Each runs whatever came of the others; the end says which failed."""
 
+import base64
 import os
 import secrets
 import subprocess
@@ -14,6 +15,7 @@ SHOWN_LINES = 80
 DEPLOYMENT = {
     "DJANGO_SETTINGS_MODULE": "volbal.settings.production",
     "SECRET_KEY": secrets.token_urlsafe(64),
+    "CREDENTIALS_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     "DATABASE_URL": f"postgresql://volbal:{secrets.token_hex(8)}@127.0.0.1:5432/volbal",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
     "ALLOWED_HOSTS": "volbal.example",

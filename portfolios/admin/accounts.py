@@ -61,11 +61,40 @@ class AccountWithdrawForm(AccountCashForm):
         )
 
 
+class AccountCredentialsForm(ReasonForm):
+    """Set what an account shows to its broker. What is stored is never shown again."""
+
+    key_id = forms.CharField(
+        max_length=200,
+        label="Key ID",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="As the broker shows it. What is stored is encrypted and never shown again but for its end.",
+    )
+    secret_key = forms.CharField(
+        max_length=200, label="Secret key", widget=forms.PasswordInput(attrs={"autocomplete": "off"})
+    )
+
+    def perform(self, row: BrokerAccount) -> Model:
+        """Call the service."""
+        values = {name: self.cleaned_data[name] for name in ("key_id", "secret_key")}
+        return services.account_set_credentials(account=row, values=values, origin=self.origin)
+
+
+class AccountForgetForm(ReasonForm):
+    """Forget an account's keys."""
+
+    def perform(self, row: BrokerAccount) -> Model:
+        """Call the service."""
+        return services.account_remove_credentials(account=row, origin=self.origin)
+
+
 @admin.register(BrokerAccount)
 class BrokerAccountAdmin(OperationsAdmin, TenantAdmin):
     """Accounts at brokers."""
 
-    list_display = ("name", "tenant", "broker", "currency", "is_live", "unallocated_cash")
+    list_display = (
+        "name", "tenant", "broker", "currency", "is_live", "unallocated_cash", "credentials_hint", "credentials_set_at",
+    )  # fmt: skip
     list_filter = ("broker", "currency")
     list_select_related = ("tenant",)
     search_fields = ("name",)
@@ -73,11 +102,20 @@ class BrokerAccountAdmin(OperationsAdmin, TenantAdmin):
     operations = (
         Operation("deposit", "Deposit cash", AccountDepositForm),
         Operation("withdraw", "Withdraw cash", AccountWithdrawForm),
+        Operation("credentials", "Set keys", AccountCredentialsForm),
+        Operation(
+            "forget",
+            "Forget keys",
+            AccountForgetForm,
+            harm="Their broker is not reached until keys are set again: open orders there go on working.",
+            possible=lambda account: account.credentials != "",
+        ),
     )
 
     def describe(self, row: BrokerAccount) -> str:
         """Say what the account has."""
-        return f"{row.name}: {row.unallocated_cash:,} {row.currency} not given to a cell"
+        keys = f"keys {row.credentials_hint}" if row.credentials else "no keys"
+        return f"{row.name}: {row.unallocated_cash:,} {row.currency} not given to a cell, {keys}"
 
 
 class PortfolioForm(OwnedForm):

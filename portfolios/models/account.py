@@ -19,6 +19,13 @@ class BrokerAccount(TenantOwned):
     settings = models.JSONField(
         default=dict, blank=True, help_text="The broker's own, for example a paper broker's delay"
     )
+    credentials = models.TextField(
+        default="", blank=True, editable=False, help_text="Encrypted; read and written by portfolios.credentials only"
+    )
+    credentials_hint = models.CharField(
+        "keys", max_length=120, default="", blank=True, help_text="Which keys are set, by their last characters"
+    )
+    credentials_set_at = models.DateTimeField("keys set", null=True, blank=True)
     currency = models.CharField(max_length=3, default="USD")
     unallocated_cash = money_field(default=Decimal(0))
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,6 +1,13 @@
 """Writes: one verb each, keyword arguments, one transaction, one event. Refusals raise Refused with the numbers."""
 
-from portfolios.services.accounts import account_create, account_deposit, account_withdraw
+from portfolios.services.accounts import (
+    account_create,
+    account_deposit,
+    account_remove_credentials,
+    account_rotate_credentials,
+    account_set_credentials,
+    account_withdraw,
+)
 from portfolios.services.anchors import cell_set_anchor
 from portfolios.services.cells import cell_archive, cell_halt, cell_open, cell_pause, cell_resume, cell_start
 from portfolios.services.changes import changing
@@ -41,6 +48,9 @@ __all__ = [
     "Preset",
     "account_create",
     "account_deposit",
+    "account_remove_credentials",
+    "account_rotate_credentials",
+    "account_set_credentials",
     "account_withdraw",
     "cash_transfer",
     "cell_adjust",

@@ -85,6 +85,7 @@ def cluster(database: str, broker: str, tmp_path_factory: pytest.TempPathFactory
         "REDIS_URL": broker,
         "VOLBAL_DATA_DIR": str(logs),
         "SECRET_KEY": "only-for-this-test",
+        "CREDENTIALS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtLTA=",
     }
     for prepare in (["migrate", "--verbosity", "0"], ["demo"]):
         subprocess.run(

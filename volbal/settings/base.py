@@ -17,6 +17,8 @@ REDIS_URL = env.str("REDIS_URL", default="")
 ENVIRONMENT = "base"
 # Whether orders may reach a broker that moves real money.
 LIVE_TRADING_ALLOWED = False
+# What encrypts brokers' keys at rest: the first encrypts, all of them read.
+CREDENTIALS_KEYS: list[str] = []
 # Whether a demonstration gets made-up prices beside its replay (make dev).
 SEED_SYNTHETIC_PRICES = False
 

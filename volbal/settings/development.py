@@ -1,5 +1,9 @@
 """One machine, one process: SQLite, an in-process broker, replayed or synthetic prices, paper orders."""
 
+import base64
+import secrets
+from collections.abc import Callable
+
 from django.core.management.utils import get_random_secret_key
 
 from volbal.settings.base import *  # noqa: F403  # settings modules build on each other by design
@@ -14,17 +18,22 @@ WHITENOISE_USE_FINDERS = True
 SEED_SYNTHETIC_PRICES = env.bool("SEED_SYNTHETIC_PRICES", default=False)
 
 
-def _secret_key() -> str:
-    """Return this machine's own key, made on first use and kept beside its database."""
-    path = DATA_DIR / "secret_key"
+def _kept(name: str, make: Callable[[], str]) -> str:
+    """Return a secret of this machine's own, made on first use and kept beside its database."""
+    path = DATA_DIR / name
     if not path.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True)
-        path.write_text(get_random_secret_key())
-        path.chmod(0o600)
+        path.touch(mode=0o600)
+        path.write_text(make())
     return path.read_text()
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key()
+def _encryption_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or _kept("secret_key", get_random_secret_key)
+CREDENTIALS_KEYS = env.list("CREDENTIALS_KEYS", default=[]) or [_kept("credentials_key", _encryption_key)]
 
 if DEBUG:
     INSTALLED_APPS += ["debug_toolbar"]

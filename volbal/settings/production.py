@@ -6,6 +6,7 @@ from volbal.settings.base import env
 ENVIRONMENT = "production"
 LIVE_TRADING_ALLOWED = True
 SECRET_KEY = env.str("SECRET_KEY")
+CREDENTIALS_KEYS = env.list("CREDENTIALS_KEYS")
 DATABASE_URL = env.str("DATABASE_URL")
 REDIS_URL = env.str("REDIS_URL")
 

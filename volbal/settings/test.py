@@ -8,6 +8,7 @@ from volbal.settings.base import DATABASES, STORAGES, env
 
 ENVIRONMENT = "test"
 SECRET_KEY = "only-for-tests"  # noqa: S105  # signs nothing outside a test run
+CREDENTIALS_KEYS = ["b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtLTA="]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DATA_DIR = Path(tempfile.gettempdir()) / "volbal-tests"
