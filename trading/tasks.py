@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 
 from portfolios.models import Portfolio
 from trading.models import ReplayRun
-from trading.services.dispatch import accounts_with_open_orders, portfolios_claim_due, replays_due
+from trading.services.dispatch import (
+    accounts_to_reconcile,
+    accounts_with_open_orders,
+    portfolios_claim_due,
+    replays_due,
+)
 from trading.services.live import portfolio_publish
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
+from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
 from trading.services.replays import replay_step
 from trading.services.ticks import TickOutcome
 from volbal.common.tenancy import every_tenant, tenant_scope
+
+ORDERS_QUEUE = "orders"
 
 
 @shared_task
@@ -81,3 +91,29 @@ def send_orders(tenant_id: int, account_id: int) -> None:
         runs = ReplayRun.objects.filter(portfolio__in=touched, status=ReplayRun.Status.RUNNING)
         for run_id in runs.values_list("pk", flat=True):
             advance_replay.delay(tenant_id, run_id)
+
+
+@worker_ready.connect
+def await_reconciliation(sender: Any, **_: Any) -> None:
+    """At the start of a worker that sends orders: nothing trades until books and brokers have been compared."""
+    if ORDERS_QUEUE in sender.app.amqp.queues.consume_from:
+        with every_tenant():
+            accounts_await_reconciliation()
+        reconcile_waiting.delay()
+
+
+@shared_task
+def reconcile_waiting() -> None:
+    """Every few seconds: compare the accounts that wait for it, or were last compared a window ago."""
+    with every_tenant():
+        accounts = accounts_to_reconcile()
+    for account in accounts:
+        reconcile_account.delay(account.tenant_id, account.pk)
+
+
+@shared_task
+def reconcile_account(tenant_id: int, account_id: int) -> None:
+    """Bring an account's orders up to date and compare it with its broker."""
+    with tenant_scope(tenant_id):
+        send_orders(tenant_id, account_id)
+        account_reconcile(account_id=account_id)

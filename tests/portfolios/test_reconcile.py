@@ -98,7 +98,7 @@ def test_equal_books_are_told_with_how_many_were_looked_at(firm: Firm) -> None:
     make_cell(firm)
     printed = StringIO()
     call_command("reconcile", stdout=printed)
-    assert printed.getvalue() == "1 cells and 1 accounts equal their ledger.\n"
+    assert printed.getvalue() == "1 cells and 1 accounts equal their ledger and their brokers.\n"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_planted_difference_is_named_and_ends_non_zero(firm: Firm, model: Any,
     noun = "cell" if model is Cell else "account"
     assert reconcile() == [Difference(firm.tenant.pk, f"{noun}:{row.pk}", field, right, right + Decimal(off))]
     printed = StringIO()
-    with pytest.raises(CommandError, match="1 totals of 1 cells and 1 accounts differ") as ending:
+    with pytest.raises(CommandError, match="1 differences in 1 cells and 1 accounts") as ending:
         call_command("reconcile", stdout=printed)
     assert ending.value.returncode == 1
     assert f"{noun}:{row.pk}: {field} is" in printed.getvalue()

@@ -5,6 +5,8 @@ from django.conf import settings
 from volbal.celery import app
 
 QUEUES = {
+    "trading.tasks.reconcile_account": "orders",
+    "trading.tasks.reconcile_waiting": "orders",
     "trading.tasks.send_orders": "orders",
     "trading.tasks.send_waiting": "orders",
     "trading.tasks.dispatch_due": "ticks",

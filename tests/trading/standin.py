@@ -35,6 +35,8 @@ class StandInBroker:
     book: dict[str, BrokerOrder] = field(default_factory=dict)
     reports: list[FillReport] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    shares_beside: dict[str, Decimal] = field(default_factory=dict)
+    cash_beside: Decimal = Decimal(0)
     refuses: str = ""
     silent: bool = False
     silent_after_accepting: bool = False
@@ -78,7 +80,20 @@ class StandInBroker:
         return iter(())
 
     def holdings(self) -> Holdings:
-        raise NotImplementedError("no test asks this broker what it holds")
+        """Return what the reports add up to, and what a test says it has beside them."""
+        self._answer()
+        shares, cash = dict(self.shares_beside), self.cash_beside
+        orders = {request.client_order_id: request for request in self.requests}
+        commissions: dict[str, Decimal] = {}
+        for report in self.reports:
+            request = orders.get(report.client_order_id)
+            symbol = report.symbol if request is None else request.symbol
+            sign = 1 if (report.side if request is None else request.side) == "BUY" else -1
+            shares[symbol] = shares.get(symbol, Decimal(0)) + sign * report.quantity
+            cash -= sign * (report.quantity * report.price).quantize(Decimal("0.01"))
+            if report.order_commission is not None:
+                commissions[report.client_order_id] = report.order_commission
+        return Holdings(shares=shares, cash=cash - sum(commissions.values()), is_total=False)
 
     def close(self, client_order_id: str) -> None:
         """End an order on the broker's side: cancelled, expired or done."""

@@ -5,12 +5,15 @@ from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition
 from trading.models.paper import PaperFill, PaperOrder
+from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
 from trading.models.tick import Evaluation, Tick
 
 __all__ = [
+    "AccountReconciliation",
     "ActionApplication",
     "BarSeries",
+    "BrokerDifference",
     "CorporateAction",
     "DailyMark",
     "Evaluation",

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from django.db.models import OuterRef, Q, Subquery
 
-from portfolios.models import Cell, Portfolio
-from trading.models import Fill, Order, ReplayRun, Tick
+from portfolios.models import BrokerAccount, Cell, Portfolio
+from trading.models import AccountReconciliation, Fill, Order, ReplayRun, Tick
 from trading.selectors.cells import CellView, cell_rows, cell_views
 from trading.selectors.performance import Returns, together
 
@@ -47,6 +47,7 @@ class PortfolioView:
     mode: str
     currency: str
     halted_because: str
+    broker_differs: str
     is_archived: bool
     is_synthetic: bool
     as_of: dt.datetime | None
@@ -130,7 +131,7 @@ class Dashboard:
 
 def dashboard() -> Dashboard:
     """Return the dashboard of the tenant in scope, in a fixed number of queries."""
-    rows = list(Portfolio.objects.select_related("account", "replay").order_by("id"))
+    rows = list(Portfolio.objects.select_related("account__reconciliation", "replay").order_by("id"))
     views = portfolio_views([row for row in rows if not row.is_archived])
     cells = sorted((cell for view in views for cell in view.cells), key=_nearest)
     return Dashboard(
@@ -189,6 +190,7 @@ def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | 
         mode=portfolio.mode,
         currency=portfolio.account.currency,
         halted_because=portfolio.halted_because,
+        broker_differs=_broker_differs(portfolio.account),
         is_archived=portfolio.is_archived,
         is_synthetic=any(cell.is_synthetic for cell in cells),
         as_of=last_tick,
@@ -197,6 +199,16 @@ def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | 
         replay=None if replay is None else replay_view(replay),
         cells=tuple(cells),
     )
+
+
+def _broker_differs(account: BrokerAccount) -> str:
+    """Return in words what keeps an account from trading, empty where it agrees with its broker or was never asked."""
+    state = getattr(account, "reconciliation", None)
+    if state is None or not state.blocks:
+        return ""
+    if state.status == AccountReconciliation.Status.WAITING:
+        return f"{account.name} waits until its books are compared with the broker's. {state.detail}".strip()
+    return f"{account.name} and its broker differ. {state.detail}"
 
 
 def replay_view(run: ReplayRun) -> ReplayView:
@@ -219,6 +231,7 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
         for view in views
         if view.halted_because
     ]
+    found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]
     return (*found, *_order_attention(views))

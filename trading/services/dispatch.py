@@ -6,9 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 
 from portfolios.models import BrokerAccount, Portfolio
-from trading.models import Order, ReplayRun
+from trading.models import AccountReconciliation, Order, ReplayRun
 from trading.services.replays import steps_due
 from volbal.common import clock
+
+# How long an agreement with a broker is taken for granted.
+RECONCILE_WINDOW_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,16 @@ def portfolios_claim_due() -> list[DueTick]:
         if due is not None and same.update(next_tick_at=following) == 1:
             claimed.append(DueTick(portfolio.tenant_id, portfolio.pk, due))
     return claimed
+
+
+def accounts_to_reconcile() -> list[BrokerAccount]:
+    """Return accounts that wait for agreement with their broker, or were last compared a window ago."""
+    before = clock.now() - dt.timedelta(seconds=RECONCILE_WINDOW_SECONDS)
+    settled = AccountReconciliation.objects.filter(
+        status=AccountReconciliation.Status.AGREES, checked_at__gte=before
+    ).values("account_id")
+    held = Portfolio.objects.filter(is_archived=False).order_by().values("account_id").distinct()
+    return list(BrokerAccount.objects.filter(pk__in=held).exclude(pk__in=settled).order_by("id"))
 
 
 def accounts_with_open_orders() -> list[BrokerAccount]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from portfolios.models import Cell, Portfolio
+from portfolios.models import BrokerAccount, Cell, Portfolio
 from trading.marketdata import calendars
 from trading.models import Order
 from trading.services.pricing import MarketPrice
@@ -23,6 +23,15 @@ class GateFacts:
     cells_awaiting_split: frozenset[int]
 
 
+def account_blocks(account: BrokerAccount) -> bool:
+    """Return whether an account does not agree with its broker; one never checked is checked when it sends.
+
+    Load `reconciliation` with the account, else it costs a query.
+    """
+    state = getattr(account, "reconciliation", None)
+    return state is not None and state.blocks
+
+
 def cells_with_open_orders(portfolio: Portfolio) -> frozenset[int]:
     """Return the ids of cells whose order has not ended, in one query."""
     rows = Order.objects.filter(cell__portfolio=portfolio).exclude(status__in=Order.ENDED)
@@ -34,7 +43,7 @@ def gate_reason(facts: GateFacts, cell: Cell, price: MarketPrice) -> Reason | No
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
     """
-    if facts.portfolio.halted_because:
+    if facts.portfolio.halted_because or account_blocks(facts.portfolio.account):
         return Reason.HALTED
     if cell.pk in facts.cells_awaiting_split:
         return Reason.CORPORATE_ACTION_PENDING

@@ -22,6 +22,7 @@ from trading.models import Fill, FillCursor, Order
 from trading.services.fills import fill_book
 from trading.services.order_ends import order_end, orders_settle, orders_unsettled
 from trading.services.order_states import order_move
+from trading.services.reconciliation import reconciliation_require
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
@@ -42,9 +43,10 @@ def orders_send(*, account_id: int) -> list[Fill]:
     try:
         orders_recover(account=account, broker=broker)
         unsettled, still_open = orders_unsettled(account=account, broker=broker)
-        for order in _of(account, Order.Status.INTENT):
-            if _moved(order, Order.Status.SUBMITTING):
-                _submit(broker, order)
+        if not reconciliation_require(account=account).blocks:
+            for order in _of(account, Order.Status.INTENT):
+                if _moved(order, Order.Status.SUBMITTING):
+                    _submit(broker, order)
         fills = fills_collect(account=account, broker=broker)
         orders_settle(broker=broker, orders=unsettled, still_open=still_open)
     except BrokerUnreachableError as silence:

@@ -20,7 +20,7 @@ from portfolios.services.portfolios import portfolio_archive, portfolio_create
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
 from trading.models import BarSeries, ReplayRun
-from trading.services.gates import cells_with_open_orders
+from trading.services.gates import account_blocks, cells_with_open_orders
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock, numbers
 from volbal.common.errors import Refused
@@ -172,21 +172,22 @@ def steps_due(run: ReplayRun, moment: dt.datetime) -> int:
 def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     """Take one step of a replay: the tick of the next stamp. Return None where there is nothing to do now.
 
-    The next step waits until the orders of the last have ended, so that it decides exactly as the backtest does.
+    The next step waits until the orders of the last have ended and the account agrees with its broker, so that it
+    decides exactly as the backtest does.
     With `only_if_due` False a paused run is stepped by hand. A run that nobody served for longer than it may catch up
     goes on from where it is, at its pace: nobody wants to see a night pass in a minute.
     """
     with transaction.atomic():
         run = (
             ReplayRun.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("portfolio__account")
+            .select_related("portfolio__account__reconciliation")
             .get(pk=run_id)
         )
         if run.status == ReplayRun.Status.FINISHED or run.portfolio.is_archived:
             return None
         if only_if_due and not steps_due(run, clock.now()):
             return None
-        if cells_with_open_orders(run.portfolio):
+        if cells_with_open_orders(run.portfolio) or account_blocks(run.portfolio.account):
             return None
         timeline = _timeline(run)
         moment = timeline.moment(run.position)

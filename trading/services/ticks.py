@@ -51,7 +51,7 @@ def tick_run(
     with transaction.atomic():
         portfolio = (
             Portfolio.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("account")
+            .select_related("account__reconciliation")
             .get(pk=portfolio_id)
         )
         # Time goes forward only: a late tick would bring back older prices, days and counts of orders.

@@ -15,6 +15,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "portfolios.cell": "What each holds and why one stands still: start, pause, deposit",
         "trading.replayrun": "How far each replay is: start, pause, step",
         "trading.order": "What was asked of brokers, and what is stuck",
+        "trading.brokerdifference": "Where our books and a broker's differ: accept one, compare again",
+        "trading.accountreconciliation": "Which accounts agree with their broker, and since when",
         "trading.quote": "How fresh prices are, by source",
         "trading.tick": "When each portfolio was looked at, and how long it took",
     },

@@ -151,6 +151,7 @@ CELERY_TASK_DEFAULT_QUEUE = "ticks"
 # Queues of their own, so that research never delays trading; the first pattern that fits counts.
 CELERY_TASK_ROUTES = {
     "trading.tasks.send_*": {"queue": "orders"},
+    "trading.tasks.reconcile_*": {"queue": "orders"},
     "trading.tasks.*": {"queue": "ticks"},
     "optimization.tasks.*": {"queue": "research"},
     "reporting.tasks.*": {"queue": "reports"},

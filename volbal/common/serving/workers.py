@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 from celery.utils.imports import symbol_by_name
 from celery.worker import WorkController
 from django.db import DatabaseError, connections
@@ -72,6 +73,7 @@ class WorkerThread(threading.Thread):
             connections.close_all()
 
     def _on_ready(self, _: Any) -> None:
+        worker_ready.send(sender=self._worker)
         self._ready.set()
 
     def wait_until_ready(self) -> None:
