@@ -6,19 +6,23 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
 from django.db.models import DecimalField, Max, Model, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from portfolios.commission import CommissionTerms
-from portfolios.models import BrokerAccount, Cell, CommissionSchedule, LedgerEntry, Portfolio
+from portfolios.models import BrokerAccount, Cell, CommissionSchedule, LedgerEntry, ParameterVersion, Portfolio
 from portfolios.services.events import subject_of
-from portfolios.services.parameters import stored_rule
+from portfolios.services.parameters import RESOLVED_ELSEWHERE, stored_rule
 from volbal.common.clock import now
 from volbal.common.errors import Refused
-from volbal.common.numbers import CENT, MICRO, ZERO, to_float
-from volbal.strategy import CellState, StrategyParameters
+from volbal.common.numbers import CENT, MICRO, ZERO, float_rows, to_float
+from volbal.strategy import CELL_COUNT, PARAMETER_COLUMNS, PARAMETER_COUNT, SIZINGS, CellState, StrategyParameters
+from volbal.strategy import indices as at
+from volbal.strategy.numeric import FloatArray
 
 CELL_TOTALS = {"cash": CENT, "shares": MICRO, "receivable": CENT}
 
@@ -58,10 +62,33 @@ def cell_state(cell: Cell, day: dt.date) -> CellState:
         shares=to_float(cell.shares),
         anchor=to_float(cell.anchor),
         receivable=to_float(cell.receivable),
-        orders_today=cell.orders_today if cell.orders_day == day else 0,
+        orders_today=orders_on(cell, day),
         bought_since_anchor=to_float(cell.bought_since_anchor),
         sold_since_anchor=to_float(cell.sold_since_anchor),
     )
+
+
+def cell_rows(cells: Sequence[Cell], days: Mapping[int, dt.date]) -> FloatArray:
+    """Return cells as the rule's rows of numbers, each on the exchange's day in `days` by cell id.
+
+    Negative totals, booked from a broker's report, are kept: who asks the rule looks for them.
+    """
+    rows = np.zeros((len(cells), CELL_COUNT))
+    if cells:
+        rows[:, [at.CASH, at.SHARES, at.RECEIVABLE]] = float_rows(_TOTALS(cell) for cell in cells)
+        rows[:, at.ANCHOR] = [0.0 if cell.anchor is None else to_float(cell.anchor) for cell in cells]
+        rows[:, at.ORDERS] = [orders_on(cell, days[cell.pk]) for cell in cells]
+        rows[:, [at.BOUGHT, at.SOLD, at.COST]] = float_rows(_SINCE_ANCHOR(cell) for cell in cells)
+    return rows
+
+
+_TOTALS = attrgetter("cash", "shares", "receivable")
+_SINCE_ANCHOR = attrgetter("bought_since_anchor", "sold_since_anchor", "average_cost")
+
+
+def orders_on(cell: Cell, day: dt.date) -> int:
+    """Return how many orders of a cell count on the exchange's `day`."""
+    return cell.orders_today if cell.orders_day == day else 0
 
 
 def commission_terms(cells: Collection[Cell]) -> dict[int, CommissionTerms]:
@@ -114,16 +141,45 @@ def rules_of(
     return [_rule(cell, known[cell.pk], prices.get(cell.pk)) for cell in cells]
 
 
+def parameter_rows(
+    cells: Sequence[Cell], prices: Mapping[int, Decimal], terms: Mapping[int, CommissionTerms]
+) -> FloatArray:
+    """Return what `rules_of` does as the rule's rows of numbers, for many cells at once.
+
+    The database's own constraints keep every stored parameter within its bounds. Raises Refused for a cell without
+    parameters.
+    """
+    rows = np.zeros((len(cells), PARAMETER_COUNT))
+    if not cells:
+        return rows
+    rows[:, _STORED_COLUMNS] = float_rows(_STORED(_version_of(cell)) for cell in cells)
+    rows[:, at.SIZING] = [SIZINGS.index(_version_of(cell).sizing) for cell in cells]
+    rows[:, at.COMMISSION_RATE] = [to_float(terms[cell.pk].rule_rate(prices[cell.pk])) for cell in cells]
+    rows[:, at.COMMISSION_MIN] = [to_float(terms[cell.pk].minimum) for cell in cells]
+    rows[:, at.ALLOW_AFTER_HOURS] = [cell.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED for cell in cells]
+    return rows
+
+
+# The rule's numbers that a parameter version stores as they are; sizing is a word there.
+_STORED_NAMES = [name for name in PARAMETER_COLUMNS if name not in RESOLVED_ELSEWHERE | {"sizing"}]
+_STORED_COLUMNS = [at.COLUMN_BY_NAME[name] for name in _STORED_NAMES]
+_STORED = attrgetter(*_STORED_NAMES)
+
+
+def _version_of(cell: Cell) -> ParameterVersion:
+    if cell.parameters is None:
+        raise Refused(f"{cell} has no parameters.", code="no_parameters")
+    return cell.parameters
+
+
 def rule_parameters(cell: Cell, price: Decimal | None = None) -> StrategyParameters:
     """Return the parameters in force of one cell (see `rules_of`)."""
     return rules_of([cell], {} if price is None else {cell.pk: price})[0]
 
 
 def _rule(cell: Cell, terms: CommissionTerms, price: Decimal | None) -> StrategyParameters:
-    if cell.parameters is None:
-        raise Refused(f"{cell} has no parameters.", code="no_parameters")
     return stored_rule(
-        cell.parameters,
+        _version_of(cell),
         commission_rate=to_float(terms.rate if price is None else terms.rule_rate(price)),
         commission_min=to_float(terms.minimum),
         allow_after_hours=cell.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED,

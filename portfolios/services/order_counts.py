@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable
+
+from django.db.models import Case, F, Value, When
 
 from portfolios.models import Cell
 
 
 def cells_count_orders(*, cells: Iterable[Cell], days: dict[int, dt.date]) -> None:
-    """Count one more order for each cell on its exchange's day, in one statement.
+    """Count one more order for each cell on its exchange's day, in one statement for each day there is.
 
     `days` holds that day by cell id. Call it in the transaction of the orders, with the cells locked; the order is
     the record of the change.
     """
-    counted = list(cells)
-    for cell in counted:
-        if cell.orders_day != days[cell.pk]:
-            cell.orders_day, cell.orders_today = days[cell.pk], 0
-        cell.orders_today += 1
-    Cell.objects.bulk_update(counted, ["orders_day", "orders_today"])
+    by_day: dict[dt.date, list[int]] = defaultdict(list)
+    for cell in cells:
+        by_day[days[cell.pk]].append(cell.pk)
+    for day, ids in by_day.items():
+        counted = Case(When(orders_day=day, then=F("orders_today") + 1), default=Value(1))
+        Cell.objects.filter(pk__in=ids).update(orders_today=counted, orders_day=day)

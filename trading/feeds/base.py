@@ -10,6 +10,7 @@ from typing import Protocol
 
 from portfolios.models import Instrument
 from trading.models import Quote
+from volbal.common.bulk import rows_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,10 @@ def quotes_store(quotes: Iterable[PriceQuote]) -> None:
 
     The order of rows is always the same, so that portfolios on the same prices wait for each other and never both.
     """
-    Quote.objects.bulk_create(
-        [
-            Quote(
-                source=quote.source,
-                instrument_id=quote.instrument_id,
-                **{column: getattr(quote, column) for column in _COLUMNS},
-            )
-            for quote in sorted(quotes, key=lambda one: (one.source, one.instrument_id))
-        ],
-        update_conflicts=True,
-        unique_fields=["source", "instrument"],
-        update_fields=_COLUMNS,
+    ordered = sorted(quotes, key=lambda one: (one.source, one.instrument_id))
+    rows_write(
+        Quote,
+        {name: [getattr(quote, name) for quote in ordered] for name in ("source", "instrument_id", *_COLUMNS)},
+        unique=["source", "instrument"],
+        update=_COLUMNS,
     )

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Portfolio
-from portfolios.selectors import cell_state, commission_terms, rules_of
+from portfolios.selectors import cell_rows, commission_terms, parameter_rows
 from trading.feeds.registry import REPLAY
-from trading.models import Evaluation, Order, Tick
+from trading.models import Order, Tick
 from trading.services.gates import GateFacts, gate_reason
 from trading.services.pricing import MarketPrice
-from trading.services.triggers import triggers_in_force
+from trading.services.triggers import triggers_put_in_force
 from volbal.common import numbers
-from volbal.strategy import CellState, Decision, StrategyParameters, decide_many, gate_decision
-from volbal.strategy.codes import Action
-from volbal.strategy.fills import affordable_quantity, buy_limit
+from volbal.strategy import Decision, decide_many, gate_decision
+from volbal.strategy import indices as at
+from volbal.strategy.codes import Action, Reason
+from volbal.strategy.fills import buy_limit, cut_to_cash
+from volbal.strategy.numeric import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class CellDecision:
-    """A cell as it was asked about, and the answer."""
+    """A cell as it was asked about, with the rows of numbers the rule read, and the answer.
+
+    `order_quantity` is shares above 0, or 0 where no order follows; `limit_price` is None for an order at market.
+    """
 
     cell: Cell
     price: MarketPrice
-    state: CellState
-    parameters: StrategyParameters
+    numbers: FloatArray
+    parameters: FloatArray
     decision: Decision
-    order_quantity: float
-    limit_price: float | None
     terms: CommissionTerms
+    order_quantity: float = 0.0
+    limit_price: float | None = None
 
     @property
     def is_order(self) -> bool:
@@ -39,32 +48,37 @@ class CellDecision:
 
 
 def decide_cells(
-    cells: list[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice], facts: GateFacts
+    cells: Sequence[Cell], days: Mapping[int, dt.date], prices: Mapping[int, MarketPrice], facts: GateFacts
 ) -> list[CellDecision]:
     """Decide for all cells with one call of the rule, then put the gates' refusals in its place."""
-    states = [cell_state(cell, days[cell.pk]) for cell in cells]
     known = {cell.pk: prices[cell.instrument_id].price for cell in cells}
     terms = commission_terms(cells)
-    parameters = triggers_in_force(cells, days, rules_of(cells, known, terms))
-    columns = decide_many([float(known[cell.pk]) for cell in cells], states, parameters)
+    rows, parameters = cell_rows(cells, days), parameter_rows(cells, known, terms)
+    triggers_put_in_force(cells, days, known, terms, parameters)
+    answers = decide_many(np.array([float(price) for price in known.values()]), rows, parameters)
     decided = []
     for index, cell in enumerate(cells):
         price = prices[cell.instrument_id]
-        gate = gate_reason(facts, cell, price)
+        gate = gate_reason(facts, cell, price) or _broken(rows[index])
         answer = (
-            columns.decision(index)
+            answers.decision(index)
             if gate is None
-            else gate_decision(gate, float(price.price), states[index], parameters[index])
+            else gate_decision(gate, float(price.price), rows[index], parameters[index])
         )
-        quantity, limit = _order_of(answer, states[index], parameters[index], facts)
+        quantity, limit = _order_of(answer, rows[index], parameters[index], facts)
         decided.append(
-            CellDecision(cell, price, states[index], parameters[index], answer, quantity, limit, terms[cell.pk])
+            CellDecision(cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit)
         )
     return decided
 
 
+def _broken(row: FloatArray) -> Reason | None:
+    """Return `halted` for negative totals, booked from a broker's report: the rule's bounds begin at 0."""
+    return Reason.HALTED if row[: at.ANCHOR].min() < 0.0 else None
+
+
 def _order_of(
-    answer: Decision, state: CellState, parameters: StrategyParameters, facts: GateFacts
+    answer: Decision, row: FloatArray, parameters: FloatArray, facts: GateFacts
 ) -> tuple[float, float | None]:
     """Return quantity (0 for none) and limit of the order that a decision asks for (strategy 7).
 
@@ -76,48 +90,52 @@ def _order_of(
     if answer.action != Action.BUY:
         return 0.0, None
     limit = answer.price if facts.portfolio.feed == REPLAY else buy_limit(answer.price)
-    return affordable_quantity(state.cash, answer.quantity, limit, parameters), limit
+    return float(cut_to_cash(row[at.CASH], answer.quantity, limit, parameters)), limit
 
 
-def evaluation_of(tick: Tick, one: CellDecision) -> Evaluation:
-    """Return the row that records a decision with its numbers."""
-    cell, answer = one.cell, one.decision
-    return Evaluation(
-        tenant_id=tick.tenant_id,
-        tick=tick,
-        cell=cell,
-        parameters=cell.parameters,
-        as_of=tick.as_of,
-        price=one.price.price,
-        source=one.price.source,
-        is_synthetic=one.price.is_synthetic,
-        age_seconds=one.price.age_seconds,
-        anchor=cell.anchor,
-        cash=cell.cash,
-        shares=cell.shares,
-        receivable=cell.receivable,
-        value=numbers.money(answer.value),
-        stock_share=answer.stock_share,
-        orders_today=one.state.orders_today,
-        trigger_up=one.parameters.trigger_up,
-        trigger_down=one.parameters.trigger_down,
-        action=answer.action,
-        reason=answer.reason,
-        signal=answer.signal,
-        raw_quantity=answer.raw_quantity,
-        quantity=answer.quantity,
-        sentence=answer.sentence,
-    )
+def evaluation_columns(tick: Tick, decided: Sequence[CellDecision], moment: dt.datetime) -> dict[str, list[Any]]:
+    """Return the rows that record decisions with their numbers, as columns by attribute name."""
+    cells = [one.cell for one in decided]
+    prices = [one.price for one in decided]
+    answers = [one.decision for one in decided]
+    count = len(decided)
+    return {
+        "tenant_id": [tick.tenant_id] * count,
+        "tick_id": [tick.pk] * count,
+        "cell_id": [cell.pk for cell in cells],
+        "parameters_id": [cell.parameters_id for cell in cells],
+        "as_of": [tick.as_of] * count,
+        "price": [price.price for price in prices],
+        "source": [price.source for price in prices],
+        "is_synthetic": [price.is_synthetic for price in prices],
+        "age_seconds": [price.age_seconds for price in prices],
+        "anchor": [cell.anchor for cell in cells],
+        "cash": [cell.cash for cell in cells],
+        "shares": [cell.shares for cell in cells],
+        "receivable": [cell.receivable for cell in cells],
+        "value": [numbers.money(answer.value) for answer in answers],
+        "stock_share": [answer.stock_share for answer in answers],
+        "orders_today": [int(one.numbers[at.ORDERS]) for one in decided],
+        "trigger_up": [float(one.parameters[at.TRIGGER_UP]) for one in decided],
+        "trigger_down": [float(one.parameters[at.TRIGGER_DOWN]) for one in decided],
+        "action": [answer.action for answer in answers],
+        "reason": [answer.reason for answer in answers],
+        "signal": [answer.signal for answer in answers],
+        "raw_quantity": [answer.raw_quantity for answer in answers],
+        "quantity": [answer.quantity for answer in answers],
+        "sentence": [answer.sentence for answer in answers],
+        "recorded_at": [moment] * count,
+    }
 
 
-def intent_of(portfolio: Portfolio, one: CellDecision, evaluation: Evaluation, moment: dt.datetime) -> Order:
+def intent_of(portfolio: Portfolio, one: CellDecision, evaluation_id: int, tick: Tick, moment: dt.datetime) -> Order:
     """Return the order row that is committed before any broker hears of it."""
     buying = one.decision.action == Action.BUY
     return Order(
         tenant_id=portfolio.tenant_id,
         account_id=portfolio.account_id,
         cell=one.cell,
-        evaluation=evaluation,
+        evaluation_id=evaluation_id,
         side=Order.Side.BUY if buying else Order.Side.SELL,
         type=Order.Type.MARKET if one.limit_price is None else Order.Type.LIMIT,
         quantity=numbers.shares(one.order_quantity),
@@ -130,5 +148,5 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation: Evaluation, m
         commission_min=one.terms.minimum,
         commission_cap=one.terms.cap,
         status_at=moment,
-        as_of=evaluation.as_of,
+        as_of=tick.as_of,
     )

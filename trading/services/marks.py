@@ -11,6 +11,7 @@ from portfolios.services.opening import stock_value
 from trading.models import DailyMark
 from trading.services.pricing import MarketPrice
 from volbal.common import numbers
+from volbal.common.bulk import rows_write
 
 
 def value_at(cell: Cell, last: Decimal) -> Decimal:
@@ -21,20 +22,22 @@ def value_at(cell: Cell, last: Decimal) -> Decimal:
 
 def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice]) -> Decimal:
     """Keep the newest mark of each cell's day, in one statement, and return the cells' value together."""
-    marks = [
-        DailyMark(
-            tenant_id=cell.tenant_id,
-            cell=cell,
-            day=days[cell.pk],
-            close=prices[cell.instrument_id].price,
-            value=value_at(cell, prices[cell.instrument_id].price),
-        )
-        for cell in cells
-    ]
-    DailyMark.objects.bulk_create(
-        marks, update_conflicts=True, unique_fields=["cell", "day"], update_fields=["close", "value"]
+    marked = list(cells)
+    closes = [prices[cell.instrument_id].price for cell in marked]
+    values = [value_at(cell, close) for cell, close in zip(marked, closes, strict=True)]
+    rows_write(
+        DailyMark,
+        {
+            "tenant_id": [cell.tenant_id for cell in marked],
+            "cell_id": [cell.pk for cell in marked],
+            "day": [days[cell.pk] for cell in marked],
+            "close": closes,
+            "value": values,
+        },
+        unique=["cell", "day"],
+        update=["close", "value"],
     )
-    return sum((mark.value for mark in marks), numbers.ZERO)
+    return sum(values, numbers.ZERO)
 
 
 def mark_refresh(*, cell: Cell) -> None:

@@ -21,6 +21,7 @@ from trading.services.gates import GateFacts, cells_with_open_orders
 from trading.services.marks import marks_store
 from trading.services.pricing import MarketPrice, market_prices
 from volbal.common import clock
+from volbal.common.bulk import rows_write
 from volbal.common.clock import require_aware
 
 
@@ -61,7 +62,7 @@ def tick_run(
         quotes_store(by_instrument.values())
         prices = market_prices(by_instrument.values(), as_of=as_of, is_replay=portfolio.feed == REPLAY)
         cells = _cells(portfolio, prices)
-        days = {cell.pk: exchange_calendar(cell.instrument.exchange).day_of(as_of) for cell in cells}
+        days = _days(cells, as_of)
         open_orders = cells_with_open_orders(portfolio)
         waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
         facts = GateFacts(portfolio, as_of, portfolio.feed == REPLAY, open_orders, waiting)
@@ -74,11 +75,11 @@ def tick_run(
             cell_count=len(decided),
             order_count=sum(one.is_order for one in decided),
             value=marks_store(cells=[cell for cell in cells if cell.pk not in waiting], days=days, prices=prices),
-            duration_ms=round((time.perf_counter() - started) * 1000),
         )
-        orders = _record(tick, portfolio, decided)
-        cells_count_orders(cells=[order.cell for order in orders], days=days)
-    return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(orders))
+        ordering = _record(tick, portfolio, decided)
+        cells_count_orders(cells=ordering, days=days)
+        Tick.objects.filter(pk=tick.pk).update(duration_ms=round((time.perf_counter() - started) * 1000))
+    return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(ordering))
 
 
 def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
@@ -90,14 +91,22 @@ def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
     return cells
 
 
-def _record(tick: Tick, portfolio: Portfolio, decided: list[decisions.CellDecision]) -> list[Order]:
-    """Write every evaluation and the intents that follow from them, in two statements."""
-    evaluations = Evaluation.objects.bulk_create([decisions.evaluation_of(tick, one) for one in decided])
+def _days(cells: list[Cell], as_of: dt.datetime) -> dict[int, dt.date]:
+    """Return the exchange's day of each cell, by cell id."""
+    exchanges = {cell.instrument.exchange for cell in cells}
+    known = {exchange: exchange_calendar(exchange).day_of(as_of) for exchange in exchanges}
+    return {cell.pk: known[cell.instrument.exchange] for cell in cells}
+
+
+def _record(tick: Tick, portfolio: Portfolio, decided: list[decisions.CellDecision]) -> list[Cell]:
+    """Write every evaluation and the intents that follow from them, and return the cells that order."""
     moment = clock.now()
-    return Order.objects.bulk_create(
-        [
-            decisions.intent_of(portfolio, one, evaluation, moment)
-            for one, evaluation in zip(decided, evaluations, strict=True)
-            if one.is_order
-        ]
+    rows_write(Evaluation, decisions.evaluation_columns(tick, decided, moment))
+    ordering = [one for one in decided if one.is_order]
+    if not ordering:
+        return []
+    of_cell = dict(Evaluation.objects.filter(tick=tick).order_by().values_list("cell_id", "pk"))
+    Order.objects.bulk_create(
+        [decisions.intent_of(portfolio, one, of_cell[one.cell.pk], tick, moment) for one in ordering]
     )
+    return [one.cell for one in ordering]

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
+
+from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
+from portfolios.selectors import rules_of
 from trading.models import CorporateAction, DailyMark
 from volbal.strategy import Dividend, Split, StrategyParameters, adapt
+from volbal.strategy import indices as at
 from volbal.strategy.bars import day_number
+from volbal.strategy.numeric import FloatArray
 
 Mark = tuple[dt.date, Decimal]
 
 
 def triggers_in_force(
-    cells: list[Cell], days: dict[int, dt.date], parameters: list[StrategyParameters]
+    cells: Sequence[Cell], days: Mapping[int, dt.date], parameters: list[StrategyParameters]
 ) -> list[StrategyParameters]:
     """Return the cells' parameters with the triggers of this day put in where they adapt.
 
@@ -36,6 +43,20 @@ def triggers_in_force(
         _adapted(one, marks[cell.pk], actions[cell.instrument_id]) if cell.pk in adapting else one
         for cell, one in zip(cells, parameters, strict=True)
     ]
+
+
+def triggers_put_in_force(
+    cells: Sequence[Cell],
+    days: Mapping[int, dt.date],
+    prices: Mapping[int, Decimal],
+    terms: Mapping[int, CommissionTerms],
+    rows: FloatArray,
+) -> None:
+    """Put the triggers of this day into the cells' rows of parameters, where they adapt (see `triggers_in_force`)."""
+    adapting = [int(index) for index in np.flatnonzero(rows[:, at.ADAPTIVE_MULTIPLE] > 0.0)]
+    chosen = [cells[index] for index in adapting]
+    for index, one in zip(adapting, triggers_in_force(chosen, days, rules_of(chosen, prices, terms)), strict=True):
+        rows[index, at.TRIGGER_UP], rows[index, at.TRIGGER_DOWN] = one.trigger_up, one.trigger_down
 
 
 def _adapted(parameters: StrategyParameters, marks: list[Mark], actions: list[CorporateAction]) -> StrategyParameters:

@@ -6,8 +6,12 @@ loses nothing: `to_float(money(x)) == x` for every x it returns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 CENT = Decimal("0.01")
 MICRO = Decimal("0.000001")
@@ -49,3 +53,8 @@ def to_float(value: Decimal | int | float) -> float: ...
 def to_float(value: Decimal | float | None) -> float | None:
     """Return the float64 nearest to a stored number; None stays None."""
     return None if value is None else float(value)
+
+
+def float_rows(rows: Iterable[Sequence[Decimal | int | bool]]) -> NDArray[np.float64]:
+    """Return the float64 nearest to each stored number, as an array of shape (rows, columns)."""
+    return np.array(list(rows), dtype=np.float64)

@@ -106,8 +106,8 @@ def decide_many(
     and on lengths that differ.
     """
     price_array = np.ascontiguousarray(prices, dtype=np.float64)
-    cell_rows = _rows([cell_row(one) if isinstance(one, CellState) else one for one in cells])
-    rows = _rows([parameter_row(one) if isinstance(one, StrategyParameters) else one for one in parameters])
+    cell_rows = _rows(cells if isinstance(cells, np.ndarray) else [_cell_numbers(one) for one in cells])
+    rows = _rows(parameters if isinstance(parameters, np.ndarray) else [_parameter_numbers(one) for one in parameters])
     bad = np.flatnonzero(~(np.isfinite(price_array) & (price_array > 0.0)))
     if bad.size:
         raise CellError(f"price of cell {bad[0]}", float(price_array[bad[0]]), "a finite number above 0")
@@ -122,20 +122,31 @@ def decide_many(
     return DecisionColumns(price_array, cell_rows, rows, codes[0], codes[1], codes[2], quantities[0], quantities[1])
 
 
-def _rows(rows: list[FloatArray]) -> FloatArray:
+def _rows(rows: FloatArray | list[FloatArray]) -> FloatArray:
     return np.ascontiguousarray(rows, dtype=np.float64)
 
 
-def gate_decision(reason: str, price: float, cell: CellState, parameters: StrategyParameters) -> Decision:
+def _cell_numbers(cell: CellState | FloatArray) -> FloatArray:
+    return cell_row(cell) if isinstance(cell, CellState) else cell
+
+
+def _parameter_numbers(parameters: StrategyParameters | FloatArray) -> FloatArray:
+    return parameter_row(parameters) if isinstance(parameters, StrategyParameters) else parameters
+
+
+def gate_decision(
+    reason: str, price: float, cell: CellState | FloatArray, parameters: StrategyParameters | FloatArray
+) -> Decision:
     """Return the SKIP of a gate that only the caller can know, without asking the rule (strategy 6).
 
-    `reason` is one of `GATE_REASONS`. Raises `CellError` on any other.
+    `reason` is one of `GATE_REASONS`; cell and parameters may be given as their rows. Raises `CellError` on any
+    other reason.
     """
     checked_number("price", price, above=0.0)
     if reason not in GATE_REASONS:
         raise CellError("reason", reason, "one of " + ", ".join(sorted(GATE_REASONS)))
     outcome = ACTIONS.index(Action.SKIP), REASONS.index(Reason(reason)), 0, 0.0, 0.0
-    return _describe(float(price), cell_row(cell), parameter_row(parameters), outcome)
+    return _describe(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
 
 
 def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: Outcome) -> Decision:

@@ -1,0 +1,126 @@
+"""Many rows in one statement, from columns of plain values: what a model instance for each row would cost too much for.
+
+On PostgreSQL the columns travel as arrays and are unnested there; on SQLite one statement is run for each row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Columns = Mapping[str, Sequence[Any]]
+Column: TypeAlias = "models.Field[Any, Any]"
+
+
+def rows_write(
+    model: type[models.Model], columns: Columns, *, unique: Sequence[str] = (), update: Sequence[str] = ()
+) -> None:
+    """Insert rows given as columns by attribute name (`cell_id`, `as_of`), all of one length.
+
+    With `unique`, the attributes of a unique constraint, a row that is there already gets the values of `update`
+    instead. Every column without a default in the database must be given, `auto_now_add` too. Nothing is validated
+    and no tenant is looked for: that is the caller's.
+    """
+    if not columns or not len(next(iter(columns.values()))):
+        return
+    connection = connections[router.db_for_write(model)]
+    fields = [model._meta.get_field(name) for name in columns]
+    write = _write_arrays if connection.vendor == "postgresql" else _write_each
+    write(connection, model, fields, list(columns.values()), _on_conflict(model, connection, unique, update))
+
+
+def _write_arrays(
+    connection: BaseDatabaseWrapper, model: type[models.Model], fields: Any, columns: Any, suffix: str
+) -> None:
+    arrays = ", ".join(f"%s::{_base_type(field, connection)}[]" for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{_insert(model, connection, fields)} SELECT * FROM UNNEST({arrays}){suffix}",  # noqa: S608  # names are ours
+            [_array(field, values) for field, values in zip(fields, columns, strict=True)],
+        )
+
+
+def _write_each(
+    connection: BaseDatabaseWrapper, model: type[models.Model], fields: Any, columns: Any, suffix: str
+) -> None:
+    prepared = [
+        [field.get_db_prep_save(value, connection) for value in values]
+        for field, values in zip(fields, columns, strict=True)
+    ]
+    marks = ", ".join(["%s"] * len(fields))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"{_insert(model, connection, fields)} VALUES ({marks}){suffix}", list(zip(*prepared, strict=True))
+        )
+
+
+def _insert(model: type[models.Model], connection: BaseDatabaseWrapper, fields: Sequence[Column]) -> str:
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(_column(field)) for field in fields)
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names})"
+
+
+def _on_conflict(
+    model: type[models.Model], connection: BaseDatabaseWrapper, unique: Sequence[str], update: Sequence[str]
+) -> str:
+    if not unique:
+        return ""
+    quote = connection.ops.quote_name
+    keys, changed = ([quote(_column(model._meta.get_field(name))) for name in names] for names in (unique, update))
+    settings = ", ".join(f"{name} = EXCLUDED.{name}" for name in changed)
+    return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {settings}"
+
+
+def _column(field: Any) -> str:
+    return str(field.column)
+
+
+def _base_type(field: Column, connection: BaseDatabaseWrapper) -> str:
+    """Return a column's type without its precision, which the table itself applies."""
+    return (field.db_type(connection) or "").partition("(")[0]
+
+
+def _array(field: Column, values: Sequence[Any]) -> str:
+    """Return values as the text of a PostgreSQL array."""
+    write = _WRITERS.get(_kind(field), _quoted)
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+
+
+def _kind(field: Column) -> str:
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return field.get_internal_type()
+
+
+def _quoted(value: Any) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _moment(value: dt.datetime) -> str:
+    return f'"{value.isoformat()}"'
+
+
+def _flag(value: bool) -> str:
+    return "t" if value else "f"
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "AutoField": str,
+    "BigAutoField": str,
+    "BigIntegerField": str,
+    "BooleanField": _flag,
+    "DateField": dt.date.isoformat,
+    "DateTimeField": _moment,
+    "DecimalField": str,
+    "FloatField": str,
+    "IntegerField": str,
+    "PositiveBigIntegerField": str,
+    "PositiveIntegerField": str,
+    "PositiveSmallIntegerField": str,
+    "SmallIntegerField": str,
+}
