@@ -21,10 +21,14 @@ from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
 from trading.services.replays import replay_step
+from trading.services.tick_states import ticks_notice_missed
 from trading.services.ticks import TickOutcome
+from trading.services.wake_claims import wake_waits
 from volbal.common.tenancy import every_tenant, tenant_scope
 
 ORDERS_QUEUE = "orders"
+TICK_EXPIRES_SECONDS = 5
+WAKE_AGAIN_SECONDS = 0.1
 
 
 @shared_task
@@ -35,7 +39,11 @@ def dispatch_due() -> None:
     for run in replays:
         advance_replay.delay(run.tenant_id, run.pk)
     for tick in ticks:
-        tick_portfolio.delay(tick.tenant_id, tick.portfolio_id, tick.due.isoformat())
+        # One that waited until the next is due is no longer wanted.
+        tick_portfolio.apply_async(
+            (tick.tenant_id, tick.portfolio_id, tick.due.isoformat()),
+            expires=max(tick.interval_seconds, TICK_EXPIRES_SECONDS),
+        )
 
 
 @shared_task
@@ -63,12 +71,34 @@ def tick_portfolio(tenant_id: int, portfolio_id: int, due: str | None = None) ->
     since = None if due is None else dt.datetime.fromisoformat(due)
     with tenant_scope(tenant_id):
         portfolio = Portfolio.objects.select_related("account").get(pk=portfolio_id)
-        outcome = portfolio_tick(portfolio=portfolio, due=since)
-        if outcome is None:
-            return
-        portfolio_publish(portfolio_id=portfolio_id, kind="tick")
-        if outcome.order_count:
-            send_orders.delay(tenant_id, outcome.account_id)
+        tick_follow_up(portfolio, portfolio_tick(portfolio=portfolio, due=since))
+
+
+@shared_task
+def tick_woken(tenant_id: int, portfolio_id: int) -> None:
+    """Look at a portfolio because a quote asked for it, and once more where it was being looked at just then."""
+    with tenant_scope(tenant_id):
+        portfolio = Portfolio.objects.select_related("account").get(pk=portfolio_id)
+        outcome = portfolio_tick(portfolio=portfolio, woken=True)
+        tick_follow_up(portfolio, outcome)
+        if outcome is None and wake_waits(portfolio=portfolio):
+            tick_woken.apply_async((tenant_id, portfolio_id), countdown=WAKE_AGAIN_SECONDS)
+
+
+def tick_follow_up(portfolio: Portfolio, outcome: TickOutcome | None) -> None:
+    """Wake the sender of the orders that a tick left, then tell those who watch."""
+    if outcome is None:
+        return
+    if outcome.order_count:
+        send_orders.delay(portfolio.tenant_id, outcome.account_id)
+    portfolio_publish(portfolio_id=portfolio.pk, kind="tick")
+
+
+@shared_task
+def watch_ticks() -> None:
+    """Every few seconds: tell of portfolios whose tick is missing."""
+    with every_tenant():
+        ticks_notice_missed()
 
 
 @shared_task

@@ -127,6 +127,7 @@ class PortfolioForm(OwnedForm):
     feed: forms.Field = forms.CharField(max_length=24, help_text="Where its prices come from")
     trading_hours = forms.ChoiceField(choices=Portfolio.TradingHours.choices)
     tick_interval_seconds = forms.IntegerField(initial=60, min_value=1)
+    tick_on_quotes = forms.BooleanField(required=False, help_text="A new quote of what it holds wakes it as well")
 
     def prepare(self) -> None:
         """Offer the accounts of tenants the person acts in."""
@@ -135,6 +136,28 @@ class PortfolioForm(OwnedForm):
     def perform(self, row: Any) -> Model:
         """Call the service."""
         return services.portfolio_create(**self.cleaned_data, origin=self.origin)
+
+
+class PortfolioTicksForm(ReasonForm):
+    """Say how often a portfolio is looked at."""
+
+    tick_interval_seconds = forms.IntegerField(min_value=1)
+    tick_on_quotes = forms.BooleanField(required=False, help_text="A new quote of what it holds wakes it as well")
+
+    def prepare(self) -> None:
+        """Fill in what is set now."""
+        if isinstance(self.row, Portfolio):
+            for name in ("tick_interval_seconds", "tick_on_quotes"):
+                self.fields[name].initial = getattr(self.row, name)
+
+    def perform(self, row: Portfolio) -> Model:
+        """Call the service."""
+        return services.portfolio_set_ticks(
+            portfolio=row,
+            tick_interval_seconds=self.cleaned_data["tick_interval_seconds"],
+            tick_on_quotes=self.cleaned_data["tick_on_quotes"],
+            origin=self.origin,
+        )
 
 
 class PortfolioHaltForm(ReasonForm):
@@ -165,7 +188,7 @@ class PortfolioArchiveForm(ReasonForm):
 class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     """Portfolios, with what halts them."""
 
-    list_display = (
+    list_display: ClassVar[Sequence[str]] = (
         "name",
         "tenant",
         "account",
@@ -176,7 +199,7 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
         "archived",
     )
     list_filter = ("mode", "is_archived", "trading_hours")
-    list_select_related = ("tenant", "account")
+    list_select_related: ClassVar[Sequence[str]] = ("tenant", "account")
     search_fields = ("name",)
     create_form = PortfolioForm
     operations: ClassVar[Sequence[Operation]] = (
@@ -186,6 +209,12 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
             PortfolioHaltForm,
             harm="Nothing in these portfolios trades until they are resumed.",
             possible=lambda portfolio: not portfolio.is_archived,
+        ),
+        Operation(
+            "ticks",
+            "Set ticks",
+            PortfolioTicksForm,
+            possible=lambda portfolio: not portfolio.is_archived and portfolio.mode != Portfolio.Mode.REPLAY,
         ),
         Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
         Operation(

@@ -28,6 +28,9 @@ class Portfolio(TenantOwned):
     feed = models.CharField(max_length=24, blank=True, help_text="Name in the registry of feeds; empty: nothing ticks")
     trading_hours = models.CharField(max_length=8, choices=TradingHours, default=TradingHours.REGULAR)
     tick_interval_seconds = models.PositiveIntegerField(default=60)
+    tick_on_quotes = models.BooleanField(
+        default=False, help_text="A new quote of what it holds wakes it, beside the interval"
+    )
     next_tick_at = models.DateTimeField(null=True, blank=True, db_index=True)
     halted_because = models.TextField(blank=True, help_text="Nothing trades while this is set")
     is_archived = models.BooleanField(default=False)

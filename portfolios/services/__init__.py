@@ -25,7 +25,13 @@ from portfolios.services.parameters import (
     parameters_difference,
     parameters_roll_back,
 )
-from portfolios.services.portfolios import portfolio_archive, portfolio_create, portfolio_halt, portfolio_resume
+from portfolios.services.portfolios import (
+    portfolio_archive,
+    portfolio_create,
+    portfolio_halt,
+    portfolio_resume,
+    portfolio_set_ticks,
+)
 from portfolios.services.presets import PRESETS, Preset
 from portfolios.services.reversals import entry_reverse
 from portfolios.services.tenants import (
@@ -82,6 +88,7 @@ __all__ = [
     "portfolio_create",
     "portfolio_halt",
     "portfolio_resume",
+    "portfolio_set_ticks",
     "tenant_create",
     "user_create",
     "user_set_password",

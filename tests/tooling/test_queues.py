@@ -12,6 +12,8 @@ QUEUES = {
     "trading.tasks.dispatch_due": "ticks",
     "trading.tasks.advance_replay": "ticks",
     "trading.tasks.tick_portfolio": "ticks",
+    "trading.tasks.tick_woken": "ticks",
+    "trading.tasks.watch_ticks": "orders",
     "optimization.tasks.run_backtest": "research",
     "optimization.tasks.run_waiting": "research",
     "reporting.tasks.audit_sequence": "reports",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
@@ -15,7 +18,18 @@ from django.db import connection, transaction
 from portfolios.models import Cell, Event, Portfolio
 from portfolios.selectors import reconcile
 from tests.portfolios.builders import BY_TEST
-from tests.trading.builders import OPEN, Desk, fresh, make_desk, make_replay, make_series, only_order, open_cell, tick
+from tests.trading.builders import (
+    OPEN,
+    Desk,
+    fresh,
+    make_desk,
+    make_replay,
+    make_series,
+    only_order,
+    open_cell,
+    quote,
+    tick,
+)
 from tests.trading.standin import StandInBroker
 from trading.brokers.base import OrderRequest
 from trading.brokers.paper import PaperBroker
@@ -24,6 +38,7 @@ from trading.services.dispatch import portfolios_claim_due
 from trading.services.fills import fill_book
 from trading.services.order_ends import order_end
 from trading.services.orders import orders_send
+from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.replays import replay_start, replay_step
 from volbal.common import clock
 from volbal.common.tenancy import every_tenant, tenant_scope
@@ -186,6 +201,64 @@ def test_two_dispatchers_claim_a_portfolio_once(far_desk: Desk) -> None:
             return portfolios_claim_due()
 
     assert sorted(len(claimed) for claimed in together(far_desk.tenant.pk, *[claim] * 4)) == [0, 0, 0, 1]
+
+
+def test_ticks_of_a_portfolio_at_once_are_one_and_the_second_does_not_wait(
+    far_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_cell(far_desk.portfolio)
+    fetching, goes_on = threading.Event(), threading.Event()
+
+    class SlowFeed:
+        """Gives its quotes once it is told to."""
+
+        def quotes(self, instruments: list[Any], moment: dt.datetime) -> list[Any]:
+            fetching.set()
+            assert goes_on.wait(WAIT_SECONDS)
+            return [quote(one, 104, moment) for one in instruments]
+
+    monkeypatch.setattr("trading.services.portfolio_ticks.feed_of", lambda portfolio: SlowFeed())
+
+    def second() -> Any:
+        try:
+            assert fetching.wait(WAIT_SECONDS)
+            return portfolio_tick(portfolio=far_desk.portfolio)
+        finally:
+            goes_on.set()
+
+    outcomes = together(far_desk.tenant.pk, lambda: portfolio_tick(portfolio=far_desk.portfolio), second)
+    assert (outcomes[0] is not None, outcomes[1]) == (True, None)
+    assert Tick.objects.count() == 1
+
+
+HOLD_A_TICK = """
+import sys
+import django
+django.setup()
+from django.db import connection
+connection.settings_dict["NAME"] = sys.argv[1]
+from volbal.common.exclusive import only_one
+with only_one("tick", int(sys.argv[2])) as is_ours:
+    print(is_ours, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_holds_its_tick_until_it_ends_or_is_killed(far_desk: Desk) -> None:
+    open_cell(far_desk.portfolio)
+    command = [sys.executable, "-c", HOLD_A_TICK, connection.settings_dict["NAME"], str(far_desk.portfolio.pk)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        assert portfolio_tick(portfolio=far_desk.portfolio) is None
+        other.kill()
+        other.wait(WAIT_SECONDS)
+    # PostgreSQL notices the end of the session in its own time.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", (zlib.crc32(b"tick") - 2**31, far_desk.portfolio.pk))
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", (zlib.crc32(b"tick") - 2**31, far_desk.portfolio.pk))
+    assert portfolio_tick(portfolio=far_desk.portfolio) is not None
 
 
 def test_a_step_that_is_due_once_is_taken_once(far_desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
@@ -11,6 +13,7 @@ from portfolios.admin.forms import PlainForm
 from portfolios.models import BrokerAccount, Portfolio
 from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
+from trading.selectors.tick_states import tick_lateness
 from trading.services.manual_ticks import tick_now
 from volbal.common.operations import Operation
 
@@ -52,10 +55,23 @@ class TradedPortfolioAdmin(PortfolioAdmin):
     """Portfolios, with a tick by hand."""
 
     create_form = PresentPortfolioForm
+    list_display = (*PortfolioAdmin.list_display, "tick_interval_seconds", "last_tick", "late")
+    list_select_related = (*PortfolioAdmin.list_select_related, "tick_state")
     operations = (
         *PortfolioAdmin.operations,
         Operation("tick", "Tick now", TickForm, possible=lambda portfolio: not portfolio.is_archived),
     )
+
+    @admin.display(description="Last tick", ordering="tick_state__last_tick_at")
+    def last_tick(self, row: Portfolio) -> dt.datetime | None:
+        """Return when it was last looked at."""
+        state = getattr(row, "tick_state", None)
+        return None if state is None else state.last_tick_at
+
+    @admin.display(description="Late")
+    def late(self, row: Portfolio) -> str:
+        """Say how late its tick is."""
+        return tick_lateness(row).text
 
 
 admin.site.unregister([BrokerAccount, Portfolio])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from trading.models import DailyMark, Evaluation, Tick
+from trading.models import DailyMark, Evaluation, Tick, TickState
+from trading.selectors.tick_states import tick_lateness
 from volbal.common.admin import TenantAdmin
 from volbal.common.templatetags.figures import words
 
@@ -16,6 +17,29 @@ class TickAdmin(TenantAdmin):
     list_display = ("as_of", "portfolio", "cell_count", "order_count", "value", "duration_ms", "recorded_at")
     list_filter = ("portfolio", "as_of")
     list_select_related = ("portfolio",)
+
+
+@admin.register(TickState)
+class TickStateAdmin(TenantAdmin):
+    """How each portfolio's ticks go."""
+
+    list_display = (
+        "portfolio", "interval", "last_tick_at", "late", "last_duration_ms", "failed_in_a_row", "last_error",
+        "last_error_at", "missed_since", "missed_count", "woken_at",
+    )  # fmt: skip
+    list_filter = (("missed_since", admin.EmptyFieldListFilter), "last_tick_at")
+    list_select_related = ("portfolio",)
+    search_fields = ("portfolio__name", "last_error")
+
+    @admin.display(description="Interval, s", ordering="portfolio__tick_interval_seconds")
+    def interval(self, row: TickState) -> int:
+        """Return how often it is looked at, in seconds."""
+        return row.portfolio.tick_interval_seconds
+
+    @admin.display(description="Late")
+    def late(self, row: TickState) -> str:
+        """Say how late its tick is."""
+        return tick_lateness(row.portfolio, row).text
 
 
 @admin.register(Evaluation)

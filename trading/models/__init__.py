@@ -7,6 +7,7 @@ from trading.models.order import Fill, FillCursor, Order, OrderTransition
 from trading.models.paper import PaperFill, PaperOrder
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
+from trading.models.states import TickState
 from trading.models.tick import Evaluation, Tick
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Quote",
     "ReplayRun",
     "Tick",
+    "TickState",
 ]

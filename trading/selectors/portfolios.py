@@ -14,6 +14,7 @@ from portfolios.models import BrokerAccount, Cell, Portfolio
 from trading.models import AccountReconciliation, Fill, Order, ReplayRun, Tick
 from trading.selectors.cells import CellView, cell_rows, cell_views
 from trading.selectors.performance import Returns, together
+from trading.selectors.tick_states import tick_lateness
 
 STUCK = (Order.Status.UNKNOWN, Order.Status.REJECTED)
 NEWEST_FILLS = 8
@@ -48,6 +49,7 @@ class PortfolioView:
     currency: str
     halted_because: str
     broker_differs: str
+    late: str
     is_archived: bool
     is_synthetic: bool
     as_of: dt.datetime | None
@@ -131,7 +133,7 @@ class Dashboard:
 
 def dashboard() -> Dashboard:
     """Return the dashboard of the tenant in scope, in a fixed number of queries."""
-    rows = list(Portfolio.objects.select_related("account__reconciliation", "replay").order_by("id"))
+    rows = list(Portfolio.objects.select_related("account__reconciliation", "replay", "tick_state").order_by("id"))
     views = portfolio_views([row for row in rows if not row.is_archived])
     cells = sorted((cell for view in views for cell in view.cells), key=_nearest)
     return Dashboard(
@@ -191,6 +193,7 @@ def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | 
         currency=portfolio.account.currency,
         halted_because=portfolio.halted_because,
         broker_differs=_broker_differs(portfolio.account),
+        late=tick_lateness(portfolio).text,
         is_archived=portfolio.is_archived,
         is_synthetic=any(cell.is_synthetic for cell in cells),
         as_of=last_tick,
@@ -231,6 +234,7 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
         for view in views
         if view.halted_because
     ]
+    found += [Attention("late", f"{view.name}: {view.late}.", None, view.id) for view in views if view.late]
     found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]

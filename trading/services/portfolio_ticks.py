@@ -7,27 +7,48 @@ import logging
 
 from portfolios.models import Cell, Instrument, Portfolio
 from trading.feeds.registry import REPLAY, feed_of
-from trading.models import Order
+from trading.models import Order, Tick
 from trading.services.corporate_actions import splits_due
 from trading.services.order_ends import CANCELLABLE, order_cancel
 from trading.services.order_states import ForbiddenMoveError
+from trading.services.tick_states import tick_done, tick_failed
 from trading.services.ticks import TickOutcome, tick_run
+from trading.services.wake_claims import wake_begin
 from volbal.common import clock
 from volbal.common.errors import Conflict, Refused
+from volbal.common.exclusive import only_one
 
 logger = logging.getLogger(__name__)
 
 
-def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None) -> TickOutcome | None:
+def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None, woken: bool = False) -> TickOutcome | None:
     """Fetch quotes and look at every cell, unless that was done since `due` (see `tick_run`).
 
+    Two ticks of a portfolio never overlap: the second sees the first and leaves with None. A tick that raises is kept
+    as the portfolio's last error and raises here. With `woken` it answers the quote that asked.
     Raises Refused for a replay, which has a time of its own.
     """
     if portfolio.feed == REPLAY:
         raise Refused(
             f"{portfolio.name} is a replay and has its own time.", code="replay_time", hint="Step the replay instead."
         )
-    moment = clock.now()
+    with only_one("tick", portfolio.pk) as is_ours:
+        if not is_ours or (due is not None and Tick.objects.filter(portfolio=portfolio, as_of__gte=due).exists()):
+            return None
+        if woken:
+            wake_begin(portfolio=portfolio)
+        moment = clock.now()
+        try:
+            outcome = _look(portfolio, moment, due)
+        except Exception as error:
+            tick_failed(portfolio=portfolio, error=error)
+            raise
+        if outcome is not None:
+            tick_done(portfolio=portfolio, started=moment)
+        return outcome
+
+
+def _look(portfolio: Portfolio, moment: dt.datetime, due: dt.datetime | None) -> TickOutcome | None:
     held = Cell.objects.filter(portfolio=portfolio).exclude(status=Cell.Status.ARCHIVED)
     instruments = Instrument.objects.filter(pk__in=held.order_by().values("instrument_id"))
     quotes = feed_of(portfolio).quotes(list(instruments), moment)

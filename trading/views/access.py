@@ -56,7 +56,9 @@ def writer_page(view: View) -> View:
 
 def get_portfolio(portfolio_id: int) -> Portfolio:
     """Return a portfolio of the tenant in scope with account and replay; any other is not found."""
-    return get_object_or_404(Portfolio.objects.select_related("account__reconciliation", "replay"), pk=portfolio_id)
+    return get_object_or_404(
+        Portfolio.objects.select_related("account__reconciliation", "replay", "tick_state"), pk=portfolio_id
+    )
 
 
 def get_cell(cell_id: int) -> Cell:

@@ -61,6 +61,7 @@ def portfolio(request: HttpRequest, portfolio_id: int) -> HttpResponse:
         cells=view.cells,
         fills=fills,
         account=row.account,
+        ticks=row,
         commission=account_commission(row.account),
         trading_hours=row.get_trading_hours_display(),
         **replay_context(row),

@@ -18,6 +18,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.brokerdifference": "Where our books and a broker's differ: accept one, compare again",
         "trading.accountreconciliation": "Which accounts agree with their broker, and since when",
         "trading.quote": "How fresh prices are, by source",
+        "trading.tickstate": "Whose ticks are late, missed or failing, and why",
         "trading.tick": "When each portfolio was looked at, and how long it took",
     },
     "What happened": {

@@ -21,6 +21,7 @@ class Schedule:
 
 SCHEDULES = (
     Schedule("Tick the portfolios that are due", "trading.tasks.dispatch_due", 1, 5),
+    Schedule("Notice ticks that were missed", "trading.tasks.watch_ticks", 5, 5),
     Schedule("Send orders that were left waiting", "trading.tasks.send_waiting", 5, 30),
     Schedule("Compare accounts with their brokers", "trading.tasks.reconcile_waiting", 5, 30),
     Schedule("Take up backtests that were left waiting", "optimization.tasks.run_waiting", 5, 30),

@@ -139,6 +139,11 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }
 
+# A tick is missed this many intervals and so many seconds after the last; quotes wake a portfolio at most so often.
+TICK_MISSED_AFTER_INTERVALS = env.int("TICK_MISSED_AFTER_INTERVALS", default=3)
+TICK_GRACE_SECONDS = env.int("TICK_GRACE_SECONDS", default=5)
+TICKS_PER_SECOND_ON_QUOTES = env.float("TICKS_PER_SECOND_ON_QUOTES", default=2.0)
+
 # Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
@@ -151,6 +156,8 @@ CELERY_TASK_DEFAULT_QUEUE = "ticks"
 # Queues of their own, so that research never delays trading; the first pattern that fits counts.
 CELERY_TASK_ROUTES = {
     "trading.tasks.send_*": {"queue": "orders"},
+    # Apart from the ticks it watches.
+    "trading.tasks.watch_*": {"queue": "orders"},
     "trading.tasks.reconcile_*": {"queue": "orders"},
     "trading.tasks.*": {"queue": "ticks"},
     "optimization.tasks.*": {"queue": "research"},
