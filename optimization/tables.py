@@ -45,8 +45,12 @@ def rows_for_people(result: SweepResult, places: Sequence[int], measure: str) ->
         measures = result.measures(place)
         rows.append(
             [
-                *(str(column[place]) for column in columns.values()),
+                *(_setting(column[place]) for column in columns.values()),
                 *(measure_text(MEASURE_BY_NAME[name], measures[name]) for name in shown),
             ]
         )
     return [*columns, *shown], rows
+
+
+def _setting(value: object) -> str:
+    return "off" if isinstance(value, float) and np.isnan(value) else str(value)

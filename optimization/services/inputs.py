@@ -39,6 +39,7 @@ def checked_options(series: BarSeries, parameters: StrategyParameters, values: M
         )
     try:
         options = RunOptions(**values)
+        options.refuse_slices(parameters.slice_notional is not None)
         options.select(load_bars(series), after_hours=parameters.allow_after_hours)
     except StrategyError as error:
         raise Refused(f"{error}.", code="options_refused") from None

@@ -153,7 +153,7 @@ def test_the_workbook_of_a_band_has_sheets_for_both(tmp_path):
         (("--params", '{"trigger_up": 0.1, "trigger_up": 0.2}'), "--params: 'trigger_up' stands there twice"),
         (("--params", "none.json"), "--params none.json: it cannot be read (No such file or directory)"),
         (("--start", "2020-01-02", "--end", "2020-02-03"), "expected a range that holds at least one bar"),
-        (("--set", "stop_loss=0.2"), "stop_loss is 0.2; expected none"),
+        (("--set", "slice_notional=1000", "--execution", "resting"), "none with execution resting"),
         (("--cash", "-1"), "cash is -1.0; expected a finite number of at least 0"),
         (("--anchor", "80"), "anchor is 80.0; expected none, or shares given with it"),
         (("--path", "band"), "--path band shows what resting orders do within a bar; expected --execution resting"),

@@ -280,9 +280,3 @@ def test_options_that_cannot_be_are_refused_by_name(options, name):
         run([100, 101], **options)
     assert caught.value.parameter == name
     assert repr(caught.value.value) in str(caught.value)
-
-
-@pytest.mark.parametrize("change", [{"stop_loss": 0.1}, {"slice_notional": 1000.0}])
-def test_stops_and_slices_are_refused_plainly(change):
-    with pytest.raises(CellError, match="does not simulate"):
-        run([100, 101], PLAIN.replace(**change))

@@ -53,7 +53,7 @@ BAD_GRIDS = [
     ({}, "names no parameter"),
     ({"trigger_up": []}, "has 0 combinations"),
     ({"triger_up": [0.1]}, "triger_up"),
-    ({"stop_loss": [0.1]}, "stop_loss"),
+    ({"rebalance_ratio": [None, 0.5]}, "gives rebalance_ratio none"),
     ({"trigger_up": 0.1}, "expected a list"),
     ({"sizing": "original"}, "expected a list"),
     ({"trigger_up": {"from": 0.1, "to": 0.2}}, "from, to and step"),
@@ -117,6 +117,14 @@ def test_a_cancelled_sweep_says_how_far_it_came():
     assert 0 < caught.value.done < caught.value.total == 191
 
 
+def test_what_is_off_is_one_of_the_values_of_a_parameter():
+    swept = sweep(BARS, {"stop_loss": [None, 0.05], "slice_notional": [None, 1000.0]})
+    assert np.isnan(swept.columns()["stop_loss"]).tolist() == [True, True, False, False]
+    for index in range(4):
+        assert swept.measures(index) == simulate(BARS, swept.parameters(index)).measures
+    assert len(set(swept.measure("final_value"))) > 2
+
+
 def test_adaptive_combinations_have_each_their_decay():
     chosen = [
         PLAIN.replace(adaptive_multiple=multiple, adaptive_decay=decay)
@@ -139,10 +147,6 @@ def test_combinations_may_differ_in_trading_hours():
 def test_a_sweep_refuses_what_a_backtest_refuses():
     with pytest.raises(GridError, match="0 combinations"):
         sweep(BARS, [])
-    with pytest.raises(CellError, match="does not simulate"):
-        sweep(BARS, [PLAIN.replace(stop_loss=0.1)])
-    with pytest.raises(CellError, match="does not simulate"):
-        sweep(BARS, expand_grid({"trigger_up": [0.1]}, PLAIN.replace(slice_notional=1.0)))
     with pytest.raises(CellError, match="workers"):
         sweep(BARS, [PLAIN], workers=0)
     with pytest.raises(CellError, match="cash"):

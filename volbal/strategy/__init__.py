@@ -20,7 +20,14 @@ from volbal.strategy.corporate_actions import (
     dividend_entitlement,
     split_learned_late,
 )
-from volbal.strategy.decision import Decision, DecisionColumns, decide, decide_many, gate_decision
+from volbal.strategy.decision import (
+    Decision,
+    DecisionColumns,
+    decide,
+    decide_many,
+    decide_slice,
+    gate_decision,
+)
 from volbal.strategy.errors import BarsError, CellError, GridError, ParameterError, StrategyError
 from volbal.strategy.fills import (
     Booking,
@@ -39,6 +46,7 @@ from volbal.strategy.numeric import cents, micro, round_down
 from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
+from volbal.strategy.slices import SliceSchedule, schedule_of
 from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
 from volbal.strategy.sweep import SweepCancelled, SweepResult, sweep
 from volbal.strategy.triggers import NextTrigger, NextTriggers, next_triggers
@@ -79,6 +87,7 @@ __all__ = [
     "Reason",
     "Result",
     "RunOptions",
+    "SliceSchedule",
     "Split",
     "StrategyError",
     "StrategyParameters",
@@ -98,6 +107,7 @@ __all__ = [
     "cents",
     "decide",
     "decide_many",
+    "decide_slice",
     "dividend_entitlement",
     "end_order",
     "expand_grid",
@@ -107,6 +117,7 @@ __all__ = [
     "opening_holding",
     "parameter_row",
     "round_down",
+    "schedule_of",
     "simulate",
     "split_learned_late",
     "sweep",

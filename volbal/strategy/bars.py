@@ -89,6 +89,19 @@ class Bars:
         """Return the number of bars."""
         return len(self.stamps)
 
+    @property
+    def seconds(self) -> npt.NDArray[np.int64]:
+        """Return each bar's stamp in seconds."""
+        return self.stamps * 86_400 if self.resolution == "daily" else self.stamps // 1_000_000_000
+
+    @property
+    def spacing_seconds(self) -> int | None:
+        """Return what usually lies between two bars of a day in seconds, None where no day has two."""
+        if self.resolution == "daily":
+            return 86_400
+        gaps = np.diff(self.seconds)[np.diff(self.days) == 0]
+        return int(np.median(gaps)) if len(gaps) else None
+
     def label(self, row: int) -> str:
         """Return a bar's stamp as text: the session date, or the UTC start with a Z."""
         stamp = int(self.stamps[row])

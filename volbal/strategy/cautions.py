@@ -23,7 +23,9 @@ class Caution:
         return self.sentence
 
 
-def cautions(parameters: StrategyParameters, slippage_bps: float, value: float | None) -> tuple[Caution, ...]:
+def cautions(
+    parameters: StrategyParameters, slippage_bps: float, value: float | None, bar_seconds: int | None = None
+) -> tuple[Caution, ...]:
     """Return every caution for these parameters, in a fixed order."""
     return (
         *_small_order(parameters, value),
@@ -31,6 +33,7 @@ def cautions(parameters: StrategyParameters, slippage_bps: float, value: float |
         *_costs(parameters, slippage_bps),
         *_original(parameters),
         *_floor(parameters),
+        *_coarse_bars(parameters, bar_seconds),
     )
 
 
@@ -88,4 +91,17 @@ def _floor(parameters: StrategyParameters) -> Iterator[Caution]:
         f"guardrail_tolerance {parameters.guardrail_tolerance:.2%}): "
         "once without shares the cell never buys again while the price rises.",
         refused_live=True,
+    )
+
+
+def _coarse_bars(parameters: StrategyParameters, bar_seconds: int | None) -> Iterator[Caution]:
+    interval = parameters.slice_interval_seconds
+    if parameters.slice_notional is None or bar_seconds is None or bar_seconds <= interval:
+        return
+    day = 86_400
+    pace = "only its first slice before the day's close" if bar_seconds >= day else "one slice a bar"
+    yield Caution(
+        "bars_coarser_than_slices",
+        f"Slices are {interval:,} s apart and the bars {bar_seconds:,} s: a slice needs a bar at its time, so that an "
+        f"order above slice_notional takes {pace}. Finer bars show what the slices do.",
     )

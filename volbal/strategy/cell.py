@@ -33,7 +33,8 @@ class CellState:
     `cash` and `receivable` are currency, `shares` shares, `anchor` a price above 0 or None while unset;
     all others are ≥ 0. `orders_today` counts orders submitted in this trading day. `bought_since_anchor` and
     `sold_since_anchor` are shares filled since the anchor was set, by orders that left it where it
-    was (strategy 7), split-adjusted. Raises `CellError`.
+    was (strategy 7), split-adjusted. `average_cost` is currency a share (strategy 11), which only the protective
+    stop reads (strategy 14). Raises `CellError`.
     """
 
     cash: float
@@ -43,6 +44,7 @@ class CellState:
     orders_today: int = 0
     bought_since_anchor: float = 0.0
     sold_since_anchor: float = 0.0
+    average_cost: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every bound."""
@@ -59,7 +61,7 @@ class CellState:
         object.__setattr__(self, "orders_today", int(self.orders_today))
 
 
-def cell_row(cell: CellState, average_cost: float = 0.0) -> FloatArray:
+def cell_row(cell: CellState) -> FloatArray:
     """Return the cell as the row of numbers that compiled code reads, by `indices`; anchor 0 is unset."""
     row = np.zeros(at.CELL_COUNT)
     row[at.CASH] = cell.cash
@@ -69,5 +71,5 @@ def cell_row(cell: CellState, average_cost: float = 0.0) -> FloatArray:
     row[at.ORDERS] = cell.orders_today
     row[at.BOUGHT] = cell.bought_since_anchor
     row[at.SOLD] = cell.sold_since_anchor
-    row[at.COST] = average_cost
+    row[at.COST] = cell.average_cost
     return row

@@ -13,7 +13,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why the rule decided so (strategy 6 and 7), and why the caller did not ask it."""
+    """Why the rule decided so (strategy 6, 7 and 14), and why the caller did not ask it."""
 
     NO_ANCHOR = "no_anchor"
     INSIDE_BAND = "inside_band"
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     TRIGGER_DOWN = "trigger_down"
     TRIGGER_UP = "trigger_up"
     GUARDRAIL_REBALANCE = "guardrail_rebalance"
+    STOP_LOSS = "stop_loss"
     MARKET_CLOSED = "market_closed"
     HALTED = "halted"
     STALE_PRICE = "stale_price"
@@ -56,7 +57,10 @@ HOLD, BUY, SELL, SKIP = range(4)
     BY_TRIGGER_DOWN,
     BY_TRIGGER_UP,
     BY_REBALANCE,
-) = range(13)
+    BY_STOP,
+) = range(14)
+HALTED = REASONS.index(Reason.HALTED)
+ORDER_IN_FLIGHT = REASONS.index(Reason.ORDER_IN_FLIGHT)
 REASON_COUNT = len(REASONS)
 
 ASK_SIGNAL = 2  # given in place of a signal: let the rule find it from price and anchor

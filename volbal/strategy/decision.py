@@ -15,6 +15,7 @@ from volbal.strategy.numeric import FloatArray, IntArray, cents
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.rule import Outcome, buy_threshold, decide_row, sell_threshold, total_value
 from volbal.strategy.sentences import sentence
+from volbal.strategy.slices import ask_about_slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,23 @@ def decide(price: float, cell: CellState, parameters: StrategyParameters, *, sig
     cell_numbers, numbers = cell_row(cell), parameter_row(parameters)
     outcome = decide_row(float(price), cell_numbers, numbers, ASK_SIGNAL if signal is None else int(signal))
     return _describe(float(price), cell_numbers, numbers, outcome)
+
+
+def decide_slice(
+    price: float, cell: CellState, parameters: StrategyParameters, *, side: str, filled: float
+) -> Decision:
+    """Ask the rule whether the next slice of an order may go out (strategy 14), at one price.
+
+    `side` is the order's, `filled` what of it is filled so far, in shares. It is asked with the state of the moment,
+    the order's own count, minimums and fills left out; it may while the answer is the order's own side, up to
+    the quantity of the answer. Raises `CellError`.
+    """
+    checked_number("price", price, above=0.0)
+    checked_number("filled", filled, least=0.0)
+    cell_numbers, numbers = cell_row(cell), parameter_row(parameters)
+    asked_cell, asked = np.empty_like(cell_numbers), np.empty_like(numbers)
+    ask_about_slice(cell_numbers, numbers, filled if side == Action.BUY else -filled, asked_cell, asked)
+    return _describe(float(price), asked_cell, asked, decide_row(float(price), asked_cell, asked, ASK_SIGNAL))
 
 
 def decide_many(

@@ -1,5 +1,6 @@
 """Filling an order in a simulation: cut, book, move the anchor, keep score (strategy 7, 10 and 11)."""
 
+from volbal.strategy import codes
 from volbal.strategy import indices as at
 from volbal.strategy import workspace as ws
 from volbal.strategy.compile import compiled
@@ -10,12 +11,26 @@ from volbal.strategy.workspace import Record, Workspace
 
 @compiled
 def fill_order(work: Workspace, record: Record, bar: int, quantity: float, price: float, reason: int) -> bool:
-    """Fill a signed quantity at a price and tell whether anything filled: a buy may be cut to nothing."""
+    """Fill a signed quantity at a price and tell whether anything filled: a buy may be cut to nothing.
+
+    The anchor moves there; what the protective stop sold leaves the cell halted (strategy 14).
+    """
+    if book_trade(work, record, bar, quantity, price, reason) == 0.0:
+        return False
+    move_anchor(work.cell, price)
+    if reason == codes.BY_STOP:
+        work.tally[ws.HALTED] = 1.0
+    return True
+
+
+@compiled
+def book_trade(work: Workspace, record: Record, bar: int, quantity: float, price: float, reason: int) -> float:
+    """Book a signed quantity at a price and return what of it filled; the anchor stays."""
     cell, parameters = work.cell, work.parameters
     if quantity > 0.0:
         quantity = cut_to_cash(cell[at.CASH], quantity, price, parameters)
         if quantity == 0.0:
-            return False
+            return 0.0
     notional = cents(abs(quantity) * price)
     commission = commission_of(notional, parameters)
     gain = 0.0
@@ -23,12 +38,11 @@ def fill_order(work: Workspace, record: Record, bar: int, quantity: float, price
         gain = notional - commission + quantity * cell[at.COST]
         score_sell(work, gain)
     book_row(cell, quantity, notional, commission)
-    move_anchor(cell, price)
     record_trade(work, record, (bar, quantity, price, notional, commission, reason, gain))
     work.tally[ws.TRADES] += 1.0
     work.tally[ws.NOTIONAL] += notional
     work.tally[ws.COMMISSION] += commission
-    return True
+    return quantity
 
 
 @compiled

@@ -47,6 +47,18 @@ def move_anchor(cell: FloatArray, price: float) -> None:
 
 
 @compiled
+def is_half_filled(filled: float, ordered: float) -> bool:
+    """Tell whether an order that ends moves the anchor: something filled, at least half of it (strategy 7)."""
+    return filled > 0.0 and filled >= ordered / 2.0
+
+
+@compiled
+def mean_price(gross: float, filled: float) -> float:
+    """Return the quantity-weighted mean price, to 1e-6."""
+    return micro(gross / filled)
+
+
+@compiled
 def cut_to_cash(cash: float, quantity: float, price: float, parameters: FloatArray) -> float:
     """Return the quantity of a buy, cut where it would cost more than there is (strategy 10)."""
     notional = cents(quantity * price)
@@ -125,11 +137,6 @@ class OrderFilled:
     notional: float = 0.0
     commission: float = 0.0
 
-    @property
-    def mean_price(self) -> float:
-        """Return the quantity-weighted mean price, to 1e-6."""
-        return float(micro(self.gross / self.quantity))
-
 
 def book_fill(
     position: Position,
@@ -158,10 +165,10 @@ def book_fill(
 
 def end_order(position: Position, filled: OrderFilled, ordered_quantity: float) -> Position:
     """Move the anchor to the mean price where an ended order filled at least half (strategy 7)."""
-    if filled.quantity <= 0.0 or filled.quantity < ordered_quantity / 2.0:
+    if not is_half_filled(filled.quantity, ordered_quantity):
         return position
     row = position.to_row()
-    move_anchor(row, filled.mean_price)
+    move_anchor(row, mean_price(filled.gross, filled.quantity))
     return Position.from_row(row)
 
 

@@ -56,9 +56,14 @@ class Grid:
         return "rebalance_ratio" not in self.axes and is_default
 
     def column(self, name: str) -> AnyArray:
-        """Return one axis' value for every combination."""
-        values = np.array(self.axes[name])
+        """Return one axis' value for every combination; NaN where it is off."""
+        values = _column(self.axes[name])
         return values[self.positions(0, len(self))[self.names.index(name)]]
+
+    @property
+    def slices_orders(self) -> bool:
+        """Tell whether any combination works orders in slices (strategy 14)."""
+        return any(value is not None for value in self.axes.get("slice_notional", (self.base.slice_notional,)))
 
     def parameters(self, index: int) -> StrategyParameters:
         """Return one combination."""
@@ -95,8 +100,13 @@ class ParameterList:
         return np.stack([parameter_row(item) for item in self.items[start:stop]])
 
     def column(self, name: str) -> AnyArray:
-        """Return one parameter of every combination."""
-        return np.array([getattr(item, name) for item in self.items])
+        """Return one parameter of every combination; NaN where it is off."""
+        return _column([getattr(item, name) for item in self.items])
+
+    @property
+    def slices_orders(self) -> bool:
+        """Tell whether any combination works orders in slices (strategy 14)."""
+        return any(item.slice_notional is not None for item in self.items)
 
     def parameters(self, index: int) -> StrategyParameters:
         """Return one combination."""
@@ -124,6 +134,8 @@ def expand_grid(grid: Mapping[str, Any], base: StrategyParameters | None = None,
         name: tuple(SPECIFICATION_BY_NAME[name].validate(value) for value in _values(axis))
         for name, axis in grid.items()
     }
+    if None in axes.get("rebalance_ratio", ()):
+        raise GridError("the grid gives rebalance_ratio none; expected numbers, or the name left out for its default")
     _validate_extremes(axes, start)
     return Grid(axes, start)
 
@@ -201,4 +213,8 @@ def _extremes(values: tuple[Any, ...]) -> tuple[Any, ...]:
 def _numbers(name: str, values: tuple[Value, ...]) -> FloatArray:
     if name == "sizing":
         return np.array([float(SIZINGS.index(str(value))) for value in values])
-    return np.array(values, dtype=np.float64)
+    return np.array([0.0 if value is None else value for value in values], dtype=np.float64)
+
+
+def _column(values: Sequence[Value]) -> AnyArray:
+    return np.array([np.nan if value is None else value for value in values])

@@ -8,6 +8,7 @@ PARAMETER_COLUMNS = (
     "guardrail_tolerance", "auto_rebalance", "min_notional", "min_quantity", "quantity_step",
     "max_trade_fraction", "max_orders_per_day", "commission_rate", "commission_min", "withholding_rate",
     "allow_after_hours", "adaptive_multiple", "adaptive_floor", "adaptive_cap", "adaptive_decay",
+    "stop_loss", "slice_notional", "slice_interval_seconds",
 )  # fmt: skip
 COLUMN_BY_NAME = {name: column for column, name in enumerate(PARAMETER_COLUMNS)}
 PARAMETER_COUNT = len(PARAMETER_COLUMNS)
@@ -33,6 +34,10 @@ ADAPTIVE_MULTIPLE = COLUMN_BY_NAME["adaptive_multiple"]
 ADAPTIVE_FLOOR = COLUMN_BY_NAME["adaptive_floor"]
 ADAPTIVE_CAP = COLUMN_BY_NAME["adaptive_cap"]
 ADAPTIVE_DECAY = COLUMN_BY_NAME["adaptive_decay"]
+# What may be switched off stands as 0 there.
+STOP_LOSS = COLUMN_BY_NAME["stop_loss"]
+SLICE_NOTIONAL = COLUMN_BY_NAME["slice_notional"]
+SLICE_INTERVAL_SECONDS = COLUMN_BY_NAME["slice_interval_seconds"]
 
 # Sizings, as positions in `specifications.SIZINGS`.
 PROPORTIONAL, FIXED_PERCENTAGE, ORIGINAL = 0.0, 1.0, 2.0

@@ -1,4 +1,6 @@
-"""Run cells through bars: the one loop that `simulate` and `sweep` share (strategy 10, 12 and 13)."""
+"""Run cells through bars: the one loop that `simulate` and `sweep` share (strategy 10 and 12 to 14)."""
+
+import math
 
 from volbal.strategy import codes
 from volbal.strategy import indices as at
@@ -14,6 +16,8 @@ from volbal.strategy.numeric import FloatArray, IntArray
 from volbal.strategy.quiet import pass_over, quiet_band
 from volbal.strategy.resting import rebalance_at_close, walk_bar
 from volbal.strategy.rule import decide_row
+from volbal.strategy.slices import is_sliced
+from volbal.strategy.slicing import begin_slices, end_slices, fill_slice, look_at_slices, submit_slice
 from volbal.strategy.timeline import IS_SPLIT
 from volbal.strategy.workspace import Options, Record, Workspace
 
@@ -121,19 +125,38 @@ def next_appointment(work: Workspace, market: Market, bar: int) -> int:
 def watch_close(work: Workspace, record: Record, market: Market, options: Options, bar: int) -> tuple[float, int]:
     """Evaluate at the close; fill there, or return the order that waits for the next open (strategy 10.3)."""
     price = market.close[bar]
+    if work.tally[ws.SLICED] != 0.0:
+        dealt_with, pending, slice_reason = look_at_slices(work, record, market, options, bar)
+        if dealt_with:
+            return pending, slice_reason
     action, reason, _, _, quantity = decide_row(price, work.cell, work.parameters, codes.ASK_SIGNAL)
     pending = 0.0
     if action == codes.SKIP:
         work.skips[reason] += 1
     elif action != codes.HOLD:
         work.cell[at.ORDERS] += 1.0
-        if options.next_open:
+        sliced = reason != codes.BY_STOP and is_sliced(abs(quantity), price, work.parameters[at.SLICE_NOTIONAL])
+        if sliced and begin_slices(work, quantity, price):
+            pending = submit_slice(work, record, market, options, bar, quantity, reason)
+        elif options.next_open:
             pending = quantity
         else:
             side = 1 if quantity > 0.0 else -1
             fill_order(work, record, bar, quantity, slipped(price, side, options.slippage_bps), reason)
     record_bar(work, record, bar, action, reason)
     return pending, reason
+
+
+@compiled
+def fill_at_open(
+    work: Workspace, record: Record, market: Market, options: Options, bar: int, pending: float, reason: int
+) -> None:
+    """Fill the order, or the slice, that was decided on the bar before at this bar's open (strategy 10.2)."""
+    price = slipped(market.open[bar], 1 if pending > 0.0 else -1, options.slippage_bps)
+    if work.tally[ws.SLICED] != 0.0:
+        fill_slice(work, record, bar, pending, price, reason)
+    else:
+        fill_order(work, record, bar, pending, price, reason)
 
 
 @compiled
@@ -154,23 +177,28 @@ def run_cell(
         begin_day(work, market, sigma, bar)
         if apply_actions(work, market, bar):
             pending = 0.0
+            if work.tally[ws.SLICED] != 0.0:
+                end_slices(work)
         paid = pay_dividends(work, market, bar)
         if pending != 0.0:
-            side = 1 if pending > 0.0 else -1
-            price = slipped(market.open[bar], side, options.slippage_bps)
-            fill_order(work, record, bar, pending, price, pending_reason)
+            fill_at_open(work, record, market, options, bar, pending, pending_reason)
             pending = 0.0
-        if options.resting:
+        if options.resting and work.tally[ws.HALTED] == 0.0:
             walk_bar(work, record, market, bar, options.low_first)
         if options.reinvest:
             reinvest_dividends(work, market, bar, paid)
-        if options.resting:
+        if work.tally[ws.HALTED] != 0.0:
+            record_bar(work, record, bar, codes.HOLD, codes.HALTED)
+        elif options.resting:
             rebalance_at_close(work, record, market, bar)
             record_bar(work, record, bar, codes.HOLD, codes.INSIDE_BAND)
         else:
             pending, pending_reason = watch_close(work, record, market, options, bar)
         low, high = quiet_band(work.cell, work.parameters, options.resting)
-        stop = bar + 1 if pending != 0.0 else next_appointment(work, market, bar)
+        if work.tally[ws.HALTED] != 0.0:
+            low, high = -math.inf, math.inf
+        waits = pending != 0.0 or work.tally[ws.SLICED] != 0.0
+        stop = bar + 1 if waits else next_appointment(work, market, bar)
         bar = pass_over(work, market, low, high, bar, stop)
     finish(work, market)
 

@@ -16,7 +16,8 @@ class Market(NamedTuple):
 
     `reach_high` and `reach_low` are the extremes at which the rule may act within a bar: its close when it is
     watched, all of it when orders rest. Blocks are runs of `BLOCK` bars from the first. `close_sum[i]` is the
-    sum of the closes before bar i. `day` numbers each bar's day from 0; `day_start` has one element more.
+    sum of the closes before bar i, `second` each bar's stamp in seconds. `day` numbers each bar's day from 0;
+    `day_start` has one element more.
     """
 
     open: FloatArray
@@ -30,6 +31,7 @@ class Market(NamedTuple):
     block_close_high: FloatArray
     block_close_low: FloatArray
     close_sum: FloatArray
+    second: IntArray
     day: IntArray
     day_start: IntArray
     day_close: FloatArray
@@ -58,6 +60,7 @@ def prepare_market(bars: Bars, timeline: Timeline, *, resting: bool) -> Market:
         np.maximum.reduceat(bars.close, blocks),
         np.minimum.reduceat(bars.close, blocks),
         np.concatenate(([0.0], np.cumsum(bars.close))),
+        bars.seconds,
         day,
         np.append(starts, len(bars)).astype(np.int64),
         bars.close[np.append(starts[1:], len(bars)) - 1],

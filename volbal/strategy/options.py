@@ -7,7 +7,6 @@ from volbal.strategy.bars import Bars, Day
 from volbal.strategy.cell import checked_number
 from volbal.strategy.corporate_actions import Dividend, Split
 from volbal.strategy.errors import CellError
-from volbal.strategy.parameters import StrategyParameters
 from volbal.strategy.workspace import Options
 
 Fill = Literal["close", "next_open"]
@@ -95,10 +94,7 @@ class RunOptions:
         """Return the bars that a run with these options sees."""
         return bars.select(self.start, self.end, after_hours=after_hours)
 
-
-def refuse_later_features(parameters: StrategyParameters) -> None:
-    """Refuse what a backtest does not simulate: the protective stop and slices (strategy 14)."""
-    for name in ("stop_loss", "slice_notional"):
-        value = getattr(parameters, name)
-        if value is not None:
-            raise CellError(name, value, "none: a backtest or sweep does not simulate stops and slices")
+    def refuse_slices(self, slices_orders: bool) -> None:
+        """Refuse slices with orders that rest: those are filled where they lie, and nothing of them is worked."""
+        if slices_orders and self.execution == "resting":
+            raise CellError("slice_notional", "given", "none with execution resting, whose orders fill where they lie")

@@ -84,20 +84,24 @@ class StrategyParameters:
             raise ParameterError(", ".join(unknown), [values.get(name) for name in unknown], "a known parameter")
         return cls(**values)
 
-    def warnings(self, slippage_bps: float = 0.0, value: float | None = None) -> tuple[Caution, ...]:
+    def warnings(
+        self, slippage_bps: float = 0.0, value: float | None = None, bar_seconds: int | None = None
+    ) -> tuple[Caution, ...]:
         """Say what is legal but unwise (strategy 2).
 
         `slippage_bps` is the expected slippage in hundredths of a percent; `value` the cell's total value
-        in currency, without which the size of an order cannot be judged.
+        in currency, without which the size of an order cannot be judged; `bar_seconds` what lies between the bars of
+        a backtest, which slices need.
         """
-        return cautions(self, slippage_bps, value)
+        return cautions(self, slippage_bps, value, bar_seconds)
 
 
 def parameter_row(parameters: StrategyParameters) -> FloatArray:
-    """Return the parameters as the row of numbers that compiled code reads, by `indices`."""
+    """Return the parameters as the row of numbers that compiled code reads, by `indices`; what is off is 0."""
     row = np.zeros(at.PARAMETER_COUNT)
     for name, column in at.COLUMN_BY_NAME.items():
-        row[column] = SIZINGS.index(parameters.sizing) if column == at.SIZING else float(getattr(parameters, name))
+        value = getattr(parameters, name)
+        row[column] = SIZINGS.index(value) if column == at.SIZING else 0.0 if value is None else float(value)
     return row
 
 

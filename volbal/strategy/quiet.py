@@ -12,7 +12,7 @@ from volbal.strategy.compile import compiled, inlined
 from volbal.strategy.market import BLOCK, Market
 from volbal.strategy.numeric import FloatArray
 from volbal.strategy.resting import buy_level, sell_level
-from volbal.strategy.rule import buy_threshold, sell_threshold
+from volbal.strategy.rule import buy_threshold, sell_threshold, stop_threshold
 from volbal.strategy.workspace import Workspace
 
 SAFETY = 1e-9  # keeps a band narrower than the rule's own; at worst the rule is asked once too often
@@ -22,14 +22,17 @@ SHARE_TOLERANCE = 1e-6  # of time_in_guardrails (strategy 11)
 @compiled
 def quiet_band(cell: FloatArray, parameters: FloatArray, resting: bool) -> tuple[float, float]:
     """Return two prices strictly between which the rule surely holds; none where the first is the higher."""
+    stop_loss = parameters[at.STOP_LOSS]
+    stop = stop_threshold(cell[at.COST], stop_loss) if stop_loss > 0.0 and cell[at.SHARES] > 0.0 else -math.inf
     if cell[at.ANCHOR] <= 0.0:
-        return -math.inf, math.inf
+        return stop, math.inf
     if resting:
         low = buy_level(cell[at.ANCHOR], parameters[at.TRIGGER_DOWN])
         high = sell_level(cell[at.ANCHOR], parameters[at.TRIGGER_UP])
     else:
         low = buy_threshold(cell[at.ANCHOR], parameters[at.TRIGGER_DOWN])
         high = sell_threshold(cell[at.ANCHOR], parameters[at.TRIGGER_UP])
+    low = max(low, stop)
     if parameters[at.AUTO_REBALANCE] == 0.0:
         return low, high
     floor = parameters[at.MIN_STOCK] - parameters[at.GUARDRAIL_TOLERANCE]

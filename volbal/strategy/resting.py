@@ -26,9 +26,12 @@ def buy_level(anchor: float, trigger_down: float) -> float:
 
 @compiled
 def resting_order(cell: FloatArray, parameters: FloatArray, level: float, side: int) -> tuple[float, int]:
-    """Return signed quantity and reason of the order at a level above 0; quantity 0 where none rests."""
+    """Return signed quantity and reason of the order at a level above 0; quantity 0 where none rests.
+
+    None does at a price where the protective stop strikes: that one is looked at with the price, not rested.
+    """
     action, reason, _, _, quantity = decide_row(level, cell, parameters, side)
-    if action != (codes.BUY if side > 0 else codes.SELL):
+    if action != (codes.BUY if side > 0 else codes.SELL) or reason == codes.BY_STOP:
         return 0.0, reason
     return quantity, reason
 

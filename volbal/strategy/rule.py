@@ -1,4 +1,4 @@
-"""The rule: one compiled function that decides (strategy 3 to 6).
+"""The rule: one compiled function that decides (strategy 3 to 6, and the protective stop of 14).
 
 `decide_row` is called by the live tick (`decide`, `decide_many`), by `simulate` and by `sweep`. A cell and
 its parameters are rows of numbers addressed by `indices`; the order of every operation is part of the law.
@@ -22,6 +22,19 @@ def sell_threshold(anchor: float, trigger_up: float) -> float:
 def buy_threshold(anchor: float, trigger_down: float) -> float:
     """Return the highest price that signals BUY (strategy 3)."""
     return anchor * (1.0 - trigger_down)
+
+
+@compiled
+def stop_threshold(average_cost: float, stop_loss: float) -> float:
+    """Return the highest price at which the protective stop sells everything (strategy 14)."""
+    return average_cost * (1.0 - stop_loss)
+
+
+@compiled
+def is_stopped(price: float, cell: FloatArray, parameters: FloatArray) -> bool:
+    """Tell whether the protective stop strikes: there are shares, and the price is so far below their cost."""
+    stop_loss = parameters[at.STOP_LOSS]
+    return stop_loss > 0.0 and cell[at.SHARES] > 0.0 and price <= stop_threshold(cell[at.COST], stop_loss)
 
 
 @compiled
@@ -105,10 +118,13 @@ def empty_reason(buying: bool, source: float, limited: float, step: float) -> in
 
 @compiled
 def decide_row(price: float, cell: FloatArray, parameters: FloatArray, given: int) -> Outcome:
-    """Return action, reason, signal, raw and final signed quantity for one cell and price (strategy 3 to 6).
+    """Return action, reason, signal, raw and final signed quantity for one cell and price (strategy 3 to 6, 14).
 
-    `price` is finite and > 0. `given` is a signal to use as it is (-1, 0, +1), or `ASK_SIGNAL`.
+    `price` is finite and > 0. `given` is a signal to use as it is (-1, 0, +1), or `ASK_SIGNAL`. The protective stop
+    goes before everything else, with all shares, whatever the limits (strategy 14).
     """
+    if is_stopped(price, cell, parameters):
+        return codes.SELL, codes.BY_STOP, 0, 0.0, -cell[at.SHARES]
     if cell[at.ANCHOR] <= 0.0:
         return codes.HOLD, codes.NO_ANCHOR, 0, 0.0, 0.0
     stock = cell[at.SHARES] * price

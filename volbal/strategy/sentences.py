@@ -31,7 +31,7 @@ def sentence(decision: Decision, cell: FloatArray, parameters: FloatArray) -> st
         return _held(decision)
     if decision.action is Action.SKIP:
         return _skipped(decision, cell, parameters)
-    return _ordered(decision, parameters)
+    return _ordered(decision, cell, parameters)
 
 
 def decimals_of(price: float) -> int:
@@ -91,13 +91,25 @@ def _held(decision: Decision) -> str:
     return f"Held: {_where(decision)}; {thresholds_text(decision)}."
 
 
-def _ordered(decision: Decision, parameters: FloatArray) -> str:
+def _stopped(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
+    cost, stop_loss = float(cell[at.COST]), float(parameters[at.STOP_LOSS])
+    below = percent_text(1.0 - decision.price / cost)
+    return (
+        f"Protective stop: {price_text(decision.price)} is {below} under the average cost {price_text(cost)}, and the "
+        f"stop stands at {percent_text(stop_loss)}; sells all {quantity_text(decision.quantity)} at the market "
+        f"({abs(decision.quantity) * decision.price:,.2f}) and halts."
+    )
+
+
+def _ordered(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
     notional = abs(decision.quantity) * decision.price
     before, after = percent_text(decision.stock_share), percent_text(decision.stock_share_after)
     order = (
         f"{quantity_text(decision.quantity)} at about {price_text(decision.price)} ({notional:,.2f}); "
         f"the stock share goes from {before} to {after}."
     )
+    if decision.reason is Reason.STOP_LOSS:
+        return _stopped(decision, cell, parameters)
     verb = "Buys" if decision.action is Action.BUY else "Sells"
     if decision.reason is Reason.GUARDRAIL_REBALANCE:
         rail = at.MIN_STOCK if decision.action is Action.BUY else at.MAX_STOCK

@@ -1,4 +1,4 @@
-"""Backtest one cell on bars (strategy 10 to 13)."""
+"""Backtest one cell on bars (strategy 10 to 14)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,13 +9,14 @@ from volbal.strategy import codes
 from volbal.strategy import workspace as ws
 from volbal.strategy.adaptive import daily_volatility, log_returns
 from volbal.strategy.bars import Bars
+from volbal.strategy.cautions import Caution
 from volbal.strategy.codes import REASONS
 from volbal.strategy.fills import Position
 from volbal.strategy.kernel import run_cell
 from volbal.strategy.market import Market, prepare_market
 from volbal.strategy.measures import MEASURE_COUNT, MEASURE_NAMES, measure_run
 from volbal.strategy.numeric import FloatArray, IntArray
-from volbal.strategy.options import RunOptions, refuse_later_features
+from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.timeline import lay_out
 from volbal.strategy.workspace import Record, Workspace, new_workspace
@@ -48,7 +49,8 @@ class BarColumns:
     """Hold what stood at the close of each bar, one element a bar.
 
     `anchor` is NaN while unset; `action` and `reason` are positions in `ACTIONS` and `REASONS` of the
-    evaluation at that close (always HOLD while orders rest: there the trades tell).
+    evaluation at that close (always HOLD while orders rest: there the trades tell; HOLD and `halted` on the bars
+    after the protective stop).
     """
 
     value: FloatArray
@@ -77,6 +79,12 @@ class Result:
     columns: BarColumns
 
     @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """Say what is legal but unwise about these parameters on these bars (strategy 2 and 14)."""
+        value = float(self.columns.value[0])
+        return self.parameters.warnings(self.options.slippage_bps, value, self.bars.spacing_seconds)
+
+    @property
     def first(self) -> str:
         """Return the stamp of the first bar."""
         return self.bars.label(0)
@@ -101,13 +109,12 @@ class Result:
 
 
 def simulate(bars: Bars, parameters: StrategyParameters, **options: Any) -> Result:
-    """Backtest one cell on bars (strategy 10 to 13); the options are those of `RunOptions`, by keyword.
+    """Backtest one cell on bars (strategy 10 to 14); the options are those of `RunOptions`, by keyword.
 
-    Raises `StrategyError` on options that cannot be, on a range without bars, and on stops and slices,
-    which a backtest does not simulate.
+    Raises `StrategyError` on options that cannot be, on a range without bars, and on slices of orders that rest.
     """
-    refuse_later_features(parameters)
     run = RunOptions(**options)
+    run.refuse_slices(parameters.slice_notional is not None)
     seen = run.select(bars, after_hours=parameters.allow_after_hours)
     market = prepare_market(seen, lay_out(seen, run.dividends, run.splits), resting=run.execution == "resting")
     sigma = volatility_of_days(seen, market, run, parameters.adaptive_decay)
@@ -181,6 +188,12 @@ def _trades(bars: Bars, rows: FloatArray) -> tuple[Trade, ...]:
     )
 
 
+def _stopped_at(trades: FloatArray, bars: int) -> int:
+    """Return the bar at which the protective stop sold, `bars` where it never did."""
+    stops = trades[trades[:, ws.TRADE_REASON] == codes.BY_STOP, ws.AT_BAR]
+    return int(stops[0]) if len(stops) else bars
+
+
 def _columns(bars: Bars, record: Record) -> BarColumns:
     """Spread the touched bars over those passed over, which held as the one before left them."""
     source = np.maximum.accumulate(np.where(record.touched, np.arange(len(bars)), 0))
@@ -189,6 +202,7 @@ def _columns(bars: Bars, record: Record) -> BarColumns:
     receivable, anchor = states[:, ws.BAR_RECEIVABLE], states[:, ws.BAR_ANCHOR]
     action = np.where(record.touched, record.outcomes[:, 0], codes.HOLD)
     held = np.where(anchor > 0.0, codes.INSIDE_BAND, codes.NO_ANCHOR)
+    held = np.where(np.arange(len(bars)) > _stopped_at(record.trades, len(bars)), codes.HALTED, held)
     reason = np.where(record.touched, record.outcomes[:, 1], held)
     value = shares * bars.close + cash + receivable
     return BarColumns(

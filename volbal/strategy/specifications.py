@@ -170,7 +170,7 @@ PARAMETER_SPECIFICATIONS: tuple[ParameterSpecification, ...] = (
     _open_fraction("adaptive_cap", "", 0.10, "Greatest adaptive trigger."),
     _open_fraction("adaptive_decay", "", 0.94, "Weight of the past in the daily variance."),
     _open_fraction(
-        "stop_loss", "", None, "Sell everything this far below the average cost; none is off.", optional=True
+        "stop_loss", "", None, "Sell everything this far below the average cost and halt; none is off.", optional=True
     ),
     ParameterSpecification(
         "slice_notional", "", None, "number", "currency",

@@ -1,4 +1,4 @@
-"""Backtest many combinations of parameters on the same bars, in parallel (strategy 10 to 13)."""
+"""Backtest many combinations of parameters on the same bars, in parallel (strategy 10 to 14)."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from volbal.strategy.kernel import run_many
 from volbal.strategy.market import Market, prepare_market
 from volbal.strategy.measures import MEASURE_COUNT, MEASURE_NAMES
 from volbal.strategy.numeric import AnyArray, FloatArray, IntArray
-from volbal.strategy.options import RunOptions, refuse_later_features
+from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters
 from volbal.strategy.simulation import plain_measure, volatility_of_days
 from volbal.strategy.timeline import lay_out
@@ -137,7 +137,9 @@ def sweep(
     no more chunks are started and `SweepCancelled` is raised. Raises `StrategyError` like `simulate`.
     """
     wanted = _combinations(combinations)
-    field = _Field(bars, RunOptions(**options))
+    run = RunOptions(**options)
+    run.refuse_slices(wanted.slices_orders)
+    field = _Field(bars, run)
     threads = _workers(workers)
     values = np.empty((len(wanted), MEASURE_COUNT))
     done = 0
@@ -160,8 +162,6 @@ def _combinations(given: Combinations | Mapping[str, Any] | Sequence[StrategyPar
         found = ParameterList(tuple(given))
     if len(found) == 0:
         raise GridError("there are 0 combinations; expected at least 1")
-    for parameters in found.items if isinstance(found, ParameterList) else (found.base,):
-        refuse_later_features(parameters)
     return found
 
 

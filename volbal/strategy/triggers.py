@@ -8,12 +8,12 @@ import numpy as np
 from volbal.strategy import codes
 from volbal.strategy import indices as at
 from volbal.strategy.cell import CellState, cell_row
-from volbal.strategy.codes import ACTIONS, Action
+from volbal.strategy.codes import ACTIONS, Action, Reason
 from volbal.strategy.compile import compiled
 from volbal.strategy.decision import decide
 from volbal.strategy.numeric import FloatArray
 from volbal.strategy.parameters import StrategyParameters, parameter_row
-from volbal.strategy.rule import buy_threshold, decide_row, sell_threshold
+from volbal.strategy.rule import buy_threshold, decide_row, sell_threshold, stop_threshold
 
 PRICE_GRID = 1_000_000.0  # prices live on a grid of 1e-6 (strategy 7)
 SCAN_STEP = 0.001  # of the price: between two candidates the rule is asked this often
@@ -31,10 +31,14 @@ class NextTrigger:
 
 @dataclass(frozen=True, slots=True)
 class NextTriggers:
-    """Hold the next buy and the next sell; None where no price within `REACH` makes the rule act."""
+    """Hold the next buy and the next sell; None where no price within `REACH` makes the rule act.
+
+    `stop` is where the protective stop sells everything (strategy 14), None without one or without shares.
+    """
 
     buy: NextTrigger | None
     sell: NextTrigger | None
+    stop: NextTrigger | None = None
 
 
 def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: float | None = None) -> NextTriggers:
@@ -44,8 +48,9 @@ def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: flo
     where the stock share leaves its guardrail, and from each of these on in steps of `SCAN_STEP`, as an order
     too small at its trigger grows with the move; only what acts within less than such a step is not seen.
     """
+    stop = _stop(cell, parameters)
     if cell.anchor is None or cell.orders_today >= parameters.max_orders_per_day:
-        return NextTriggers(None, None)
+        return NextTriggers(None, None, stop)
     start = cell.anchor if price is None else price
     row = parameter_row(parameters)
     low = float(buy_threshold(cell.anchor, row[at.TRIGGER_DOWN]))
@@ -59,7 +64,16 @@ def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: flo
     return NextTriggers(
         _first(Action.BUY, [start, *down, [start, *down][-1] / REACH], cell, parameters),
         _first(Action.SELL, [start, *up, [start, *up][-1] * REACH], cell, parameters),
+        stop,
     )
+
+
+def _stop(cell: CellState, parameters: StrategyParameters) -> NextTrigger | None:
+    """Return the highest price of the grid at which the protective stop strikes."""
+    if parameters.stop_loss is None or cell.shares <= 0.0:
+        return None
+    price = _grid_down(float(stop_threshold(cell.average_cost, parameters.stop_loss)))
+    return NextTrigger(price, cell.shares, str(Reason.STOP_LOSS)) if price > 0.0 else None
 
 
 def _first(action: Action, stops: list[float], cell: CellState, parameters: StrategyParameters) -> NextTrigger | None:

@@ -8,13 +8,15 @@ from volbal.strategy import indices as at
 from volbal.strategy.codes import REASON_COUNT
 from volbal.strategy.numeric import BoolArray, FloatArray, IntArray
 
-# A tally: what a run adds up beside the cell itself.
+# A tally: what a run adds up beside the cell itself. HALTED is 1 from the protective stop on. An order that is
+# worked in slices (strategy 14) has its signed quantity in SLICED, what of it filled and for how much, the size of a
+# slice, the slices left to submit and the second the next is due; SLICED is 0 without one.
 (
     TRADES, NOTIONAL, COMMISSION, DIVIDENDS, SELLS, WINS, GAINS, LOSSES, VALUE_SUM, PEAK, DRAWDOWN,
     INSIDE, STOCK_SHARES, STOCK_CASH, MIX_SHARES, MIX_CASH, FINAL_VALUE, START_VALUE, BARS, NEXT_ACTION,
-    NEXT_PAYMENT, DAY,
-) = range(22)  # fmt: skip
-TALLY_COUNT = 22
+    NEXT_PAYMENT, DAY, HALTED, SLICES_LEFT, SLICE_AT, SLICE_SIZE, SLICED, SLICED_FILLED, SLICED_GROSS,
+) = range(29)  # fmt: skip
+TALLY_COUNT = 29
 
 # A recorded trade.
 (
@@ -42,7 +44,10 @@ class Options(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Hold one run's rows: the cell, its parameters of the day, sums, day values, dividends and skips."""
+    """Hold one run's rows: the cell, its parameters of the day, sums, day values, dividends and skips.
+
+    `asked_*` are what the rule is asked with about a slice.
+    """
 
     cell: FloatArray
     parameters: FloatArray
@@ -51,6 +56,8 @@ class Workspace(NamedTuple):
     day_returns: FloatArray
     nets: FloatArray
     skips: IntArray
+    asked_cell: FloatArray
+    asked_parameters: FloatArray
 
 
 class Record(NamedTuple):
@@ -76,6 +83,8 @@ def new_workspace(days: int, dividends: int) -> Workspace:
         np.zeros(days),
         np.zeros(dividends),
         np.zeros(REASON_COUNT, dtype=np.int64),
+        np.zeros(at.CELL_COUNT),
+        np.zeros(at.PARAMETER_COUNT),
     )
 
 

@@ -49,7 +49,8 @@ class Command(BaseCommand):
         shared.refuse_same_file(arguments["json"], arguments["xlsx"])
         paths = _paths(arguments)
         request = shared.read_request(arguments)
-        cautions = request.parameters.warnings(request.options.get("slippage_bps", 0.0))
+        slippage_bps = request.options.get("slippage_bps", 0.0)
+        cautions = request.parameters.warnings(slippage_bps, bar_seconds=request.bars.spacing_seconds)
         with Progress("bars"):
             results = {path: simulate(request.bars, request.parameters, **request.options, path=path) for path in paths}
         shared.write_notes(self.stderr, [caution.sentence for caution in cautions])
