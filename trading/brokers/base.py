@@ -17,6 +17,14 @@ class BrokerUnreachableError(Exception):
     """The broker gave no answer: what was asked may or may not have happened."""
 
 
+class BrokerBusyError(BrokerUnreachableError):
+    """Nothing was sent: the broker takes no more for now. What was asked has certainly not happened."""
+
+
+class BrokerAccessError(BrokerUnreachableError):
+    """The broker does not let the account in; nothing was done there. The message says what a person must do."""
+
+
 class BrokerRejectedError(Exception):
     """The broker said no. The message is its reason, `code` what kind of reason it is."""
 
@@ -65,10 +73,52 @@ class Capabilities:
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     fractional_shares: bool = True
     fractional_types: frozenset[OrderType] = frozenset(OrderType)
+    fractional_times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
+    immediate_types: frozenset[OrderType] = frozenset(OrderType)
     extended_hours: bool = False
+    extended_hours_types: frozenset[OrderType] = frozenset(OrderType)
     streams: bool = False
     reports_commission: bool = False
     reports_cash: bool = False
+
+    def refusal(self, request: OrderRequest) -> str:
+        """Return why an order cannot be placed there, or an empty text.
+
+        `immediate_types` are those that may be at once or not at all (IOC).
+        """
+        kind, until = _said(request.type), request.time_in_force
+        if request.type not in self.order_types:
+            return f"{kind} orders are not taken"
+        if until not in self.times_in_force:
+            return f"orders that last {until} are not taken"
+        if until == TimeInForce.IOC and request.type not in self.immediate_types:
+            return f"{kind} orders cannot be at once or not at all"
+        if request.quantity != request.quantity.to_integral_value():
+            return self._refusal_of_fraction(request)
+        return self._refusal_after_hours(request)
+
+    def _refusal_of_fraction(self, request: OrderRequest) -> str:
+        if not self.fractional_shares:
+            return f"{request.quantity:f} is not whole shares, and fractions are not taken"
+        if request.type not in self.fractional_types:
+            return f"{_said(request.type)} orders take whole shares only"
+        if request.time_in_force not in self.fractional_times_in_force:
+            return f"orders that last {request.time_in_force} take whole shares only"
+        return self._refusal_after_hours(request)
+
+    def _refusal_after_hours(self, request: OrderRequest) -> str:
+        if not request.extended_hours:
+            return ""
+        if not self.extended_hours:
+            return "orders outside the regular session are not taken"
+        if request.type not in self.extended_hours_types or request.time_in_force != TimeInForce.DAY:
+            kinds = ", ".join(sorted(_said(one) for one in self.extended_hours_types))
+            return f"outside the regular session only these are taken, for a day: {kinds}"
+        return ""
+
+
+def _said(kind: OrderType) -> str:
+    return kind.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +199,15 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class BrokerUpdate:
-    """Something a broker's stream tells: an order's state, a fill, or both."""
+    """Something a broker's stream tells: an order's state, a fill, or both.
+
+    With neither it says that the line is alive. `refused` is why a message could not be read; it is counted, and what
+    it would have told is learned by asking.
+    """
 
     order: BrokerOrder | None = None
     fill: FillReport | None = None
+    refused: str = ""
 
 
 class Broker(Protocol):

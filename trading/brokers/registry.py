@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from portfolios.models import BrokerAccount
+from trading.brokers.alpaca import AlpacaBroker
 from trading.brokers.base import Broker, BrokerFactory
 from trading.brokers.paper import PaperBroker
 from volbal.common.errors import Refused
 
-_factories: dict[str, BrokerFactory] = {"paper": PaperBroker}
+_factories: dict[str, BrokerFactory] = {"alpaca": AlpacaBroker, "paper": PaperBroker}
 
 
 def broker_names() -> list[str]:

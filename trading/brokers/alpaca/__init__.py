@@ -1,0 +1,5 @@
+"""The broker Alpaca."""
+
+from trading.brokers.alpaca.broker import AlpacaBroker
+
+__all__ = ["AlpacaBroker"]

@@ -1,0 +1,201 @@
+"""How Alpaca is spoken to: keys, addresses, time limits, its rate limit, and what its answers mean.
+
+alpaca-py is loaded when an account first needs it: it brings a second's worth of imports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from portfolios.credentials import Credentials, credentials_open
+from portfolios.models import BrokerAccount
+from trading.brokers.base import BrokerAccessError, BrokerBusyError, BrokerRejectedError, BrokerUnreachableError
+from trading.brokers.rates import RateLimit
+from volbal.common.errors import Refused
+
+# Together below the time after which a sender counts as killed and its order is asked about.
+CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 6.0
+REQUESTS_A_MINUTE, RESERVED_FOR_CANCELS = 200, 20
+LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+# What Alpaca's refusals say, in the order they are looked for; its own codes name whole families of reasons.
+_REASONS = (
+    ("client_order_id must be unique", "duplicate"),
+    ("client order id must be unique", "duplicate"),
+    ("insufficient buying power", "insufficient_funds"),
+    ("insufficient qty", "insufficient_shares"),
+    ("not allowed to short", "insufficient_shares"),
+    ("cannot be sold short", "insufficient_shares"),
+    ("wash trade", "wash_trade"),
+    ("not fractionable", "fraction_not_allowed"),
+    ("fractional", "fraction_not_allowed"),
+    ("sub-penny", "price_increment"),
+    ("not tradable", "not_tradable"),
+    ("is not active", "not_tradable"),
+    ("asset", "unknown_symbol"),
+    ("could not find", "unknown_symbol"),
+    ("market is closed", "market_closed"),
+    ("outside of market hours", "market_closed"),
+    ("not authorized to trade", "account_blocked"),
+    ("trading is blocked", "account_blocked"),
+    ("account is restricted", "account_blocked"),
+    ("day trad", "day_trading"),
+)
+_DENIED = re.compile(r"forbidden\.?$|unauthorized\.?$|not authorized\.?$|access key verification failed", re.IGNORECASE)
+
+_kept = threading.local()
+
+
+class AlpacaClient:
+    """One account's line to Alpaca. Every call counts against the limit, has a time limit, and is made once."""
+
+    def __init__(self, account: BrokerAccount) -> None:
+        self.account = account
+        self.base_url = endpoint(account, "trading_url", LIVE if account.is_live else PAPER)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Return the account's keys. Raises BrokerAccessError, saying what to do, where none can be read."""
+        return credentials_of(self.account)
+
+    @cached_property
+    def limit(self) -> RateLimit:
+        """Return the account's share of Alpaca's limit."""
+        digest = hashlib.sha256(self.credentials["key_id"].encode()).hexdigest()[:16]
+        allowed = int(self.account.settings.get("requests_a_minute", REQUESTS_A_MINUTE))
+        return RateLimit(f"alpaca:{digest}", limit=allowed, reserve=min(RESERVED_FOR_CANCELS, allowed // 2))
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> Any:
+        """Ask. Raises BrokerUnreachableError or one of its kinds; BrokerRejectedError where Alpaca says no."""
+        return self._call("GET", path, dict(params or {}), urgent)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Send once. Raises as `get` does; without an answer it may have happened."""
+        return self._call("POST", path, dict(body), urgent=False)
+
+    def delete(self, path: str) -> Any:
+        """Ask for something to be taken away, from the reserve too."""
+        return self._call("DELETE", path, {}, urgent=True)
+
+    def _call(self, method: str, path: str, data: dict[str, Any], urgent: bool) -> Any:
+        from alpaca.common.exceptions import APIError
+
+        client = self._line()
+        if not self.limit.take(urgent=urgent):
+            raise BrokerBusyError(f"Alpaca's limit of {self.limit.limit} requests a minute is used up for now")
+        try:
+            return getattr(client, method.lower())(path, data)
+        except APIError as answer:
+            raise self._meaning(answer) from None
+        except requests.RequestException as silence:
+            raise BrokerUnreachableError(f"Alpaca gave no answer to {method} {path}: {_plain(silence)}") from None
+
+    def _line(self) -> Any:
+        """Return alpaca-py's client, kept for each thread so that its connection stays open."""
+        lines: dict[tuple[str, str], Any] = _kept.__dict__.setdefault("lines", {})
+        place = (self.base_url, hashlib.sha256("\n".join(self.credentials.values.values()).encode()).hexdigest())
+        if place not in lines:
+            lines[place] = self._connect()
+        return lines[place]
+
+    def _connect(self) -> Any:
+        from alpaca.trading.client import TradingClient
+
+        client = TradingClient(
+            api_key=self.credentials["key_id"],
+            secret_key=self.credentials["secret_key"],
+            paper=not self.account.is_live,
+            raw_data=True,
+            url_override=self.base_url,
+        )
+        # It would repeat what the limit refused, orders included.
+        client._retry = 0
+        for scheme in ("https://", "http://"):
+            client._session.mount(scheme, TimeLimited())
+        return client
+
+    def _meaning(self, answer: Any) -> Exception:
+        status, message = answer.status_code, _message_of(answer)
+        if status == 429:
+            self.limit.close(_seconds_to_reset(answer.response))
+            return BrokerBusyError("Alpaca says there were too many requests, and did not do this one")
+        if status == 401 or (status == 403 and _DENIED.search(message)):
+            return BrokerAccessError(
+                f"Alpaca does not accept the keys of account {self.account.name} ({message}). Set them anew in the "
+                f"console, those for {'live' if self.account.is_live else 'paper'} trading."
+            )
+        if status is None or status >= 500 or status == 408:
+            return BrokerUnreachableError(f"Alpaca answered {status}: {message}")
+        return BrokerRejectedError(message, code="not_found" if status == 404 else reason_code(message))
+
+
+class TimeLimited(HTTPAdapter):
+    """Gives up on an answer in time, whatever the caller forgot; never follows or repeats anything."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send with a time limit."""
+        options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, ANSWER_SECONDS)
+        return super().send(request, *arguments, **options)
+
+
+def endpoint(account: BrokerAccount, name: str, usual: str) -> str:
+    """Return an address of Alpaca's, or outside live trading the one in the account's settings.
+
+    Raises Refused for another address in a live account, and for one that keys would reach unencrypted.
+    """
+    chosen = account.settings.get(name)
+    if chosen is None:
+        return usual
+    if account.is_live:
+        raise Refused(f"Account {account.name} trades live and cannot name {name}.", code="endpoint_in_live")
+    place = urlsplit(str(chosen))
+    if place.scheme not in ("https", "wss") and place.hostname not in LOOPBACK:
+        raise Refused(f"{name} {chosen!r} would send keys unencrypted to another machine.", code="endpoint_unsafe")
+    return str(chosen)
+
+
+def credentials_of(account: BrokerAccount) -> Credentials:
+    """Return an account's keys. Raises BrokerAccessError, saying what to do, where none can be read."""
+    if not account.credentials:
+        raise BrokerAccessError(f"Account {account.name} has no keys for Alpaca; set them in the console.")
+    try:
+        credentials = credentials_open(account.credentials)
+    except Refused as refusal:
+        raise BrokerAccessError(f"Account {account.name}: {refusal}") from None
+    if not {"key_id", "secret_key"} <= set(credentials.values):
+        raise BrokerAccessError(f"Account {account.name} lacks key_id or secret_key; set its keys in the console.")
+    return credentials
+
+
+def reason_code(message: str) -> str:
+    """Return a stable code for the sentence with which Alpaca refuses."""
+    lower = message.lower()
+    return next((code for text, code in _REASONS if text in lower), "rejected")
+
+
+def _message_of(answer: Any) -> str:
+    try:
+        return str(answer.message)
+    except (ValueError, KeyError, TypeError):
+        # Not the body of Alpaca's own errors: a proxy's page, for example.
+        return f"an answer of {len(str(answer))} characters that is not Alpaca's"
+
+
+def _plain(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _seconds_to_reset(response: requests.Response | None) -> float:
+    text = "" if response is None else response.headers.get("X-Ratelimit-Reset", "")
+    return float(text) - time.time() if text.isdecimal() else 1.0

@@ -1,0 +1,170 @@
+"""Alpaca's payloads as ours and the other way round. Each is read by alpaca-py's own models before we look at it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Any
+
+from trading.brokers.base import BrokerOrder, BrokerOrderStatus, FillReport, OrderRequest
+
+CURRENCY = "USD"
+_WORKING = "new accepted pending_new accepted_for_bidding held pending_review stopped suspended calculated done_for_day"
+STATUSES: dict[str, BrokerOrderStatus] = {
+    **dict.fromkeys([*_WORKING.split(), "pending_replace"], BrokerOrderStatus.WORKING),
+    "partially_filled": BrokerOrderStatus.PARTIALLY_FILLED,
+    "filled": BrokerOrderStatus.FILLED,
+    "pending_cancel": BrokerOrderStatus.CANCELLING,
+    "canceled": BrokerOrderStatus.CANCELLED,
+    "replaced": BrokerOrderStatus.CANCELLED,
+    "expired": BrokerOrderStatus.EXPIRED,
+    "rejected": BrokerOrderStatus.REJECTED,
+}
+# Shares to the millionth are ours, prices to the cent from a dollar and to a hundredth of one below are Alpaca's.
+CENT, BELOW_A_DOLLAR = Decimal("0.01"), Decimal("0.0001")
+SIDES = {"buy": "BUY", "sell": "SELL"}
+
+
+class PayloadError(ValueError):
+    """A payload is not what Alpaca publishes."""
+
+
+def order_body(request: OrderRequest) -> dict[str, Any]:
+    """Return what is posted to place an order."""
+    body: dict[str, Any] = {
+        "symbol": request.symbol,
+        "qty": format(request.quantity.normalize(), "f"),
+        "side": request.side.lower(),
+        "type": request.type.value,
+        "time_in_force": request.time_in_force.value,
+        "client_order_id": request.client_order_id,
+        "extended_hours": request.extended_hours,
+    }
+    buys = request.side == "BUY"
+    if request.limit_price is not None:
+        # On the grid, and never beyond what was asked.
+        body["limit_price"] = _on_grid(request.limit_price, ROUND_FLOOR if buys else ROUND_CEILING)
+    if request.stop_price is not None:
+        # On the grid, and never set off before what was asked.
+        body["stop_price"] = _on_grid(request.stop_price, ROUND_CEILING if buys else ROUND_FLOOR)
+    return body
+
+
+def _on_grid(price: Decimal, rounding: str) -> str:
+    grid = CENT if price >= 1 else BELOW_A_DOLLAR
+    return format(price.quantize(grid, rounding=rounding), "f")
+
+
+def order_read(payload: Any) -> BrokerOrder:
+    """Return an order. Raises PayloadError where it is not as alpaca-py's model has it."""
+    from alpaca.trading.models import Order
+
+    known = _read(Order, payload)
+    return BrokerOrder(
+        client_order_id=known.client_order_id,
+        broker_order_id=str(known.id),
+        status=STATUSES[known.status.value],
+        filled_quantity=number(payload.get("filled_qty")),
+        symbol=known.symbol or "",
+        side=SIDES[known.side.value] if known.side is not None else "",
+        quantity=number(payload.get("qty")),
+        detail="replaced by another order" if known.status.value == "replaced" else "",
+    )
+
+
+def update_read(payload: Any) -> BrokerOrder:
+    """Return the order that a message of the stream `trade_updates` is about, as it is now."""
+    from alpaca.trading.models import TradeUpdate
+
+    _read(TradeUpdate, payload)
+    return order_read(payload["order"])
+
+
+def fill_read(payload: Any, *, client_order_id: str, cursor: str) -> FillReport:
+    """Return a fill from an account activity. What is no number stays none, for who books it to refuse.
+
+    Only what is booked is read, so that a field that Alpaca adds or drops keeps no fill from us.
+    """
+    return FillReport(
+        cursor=cursor,
+        broker_fill_id=text_of(payload, "id"),
+        client_order_id=client_order_id,
+        quantity=_stated(payload.get("qty")),
+        price=_stated(payload.get("price")),
+        order_commission=None,
+        as_of=moment_of(payload, "transaction_time"),
+        broker_order_id=text_of(payload, "order_id"),
+        symbol=str(payload.get("symbol", "")),
+        # A short sale is a sale.
+        side="BUY" if payload.get("side") == "buy" else "SELL",
+        currency=CURRENCY,
+    )
+
+
+def text_of(payload: Any, name: str) -> str:
+    """Return a text that a payload must have. Raises PayloadError where it has not."""
+    value = payload.get(name) if isinstance(payload, Mapping) else None
+    if not isinstance(value, str) or not value:
+        raise PayloadError(f"{name} is {value!r}, expected a text")
+    return value
+
+
+def moment_of(payload: Any, name: str) -> dt.datetime:
+    """Return a time that a payload must have. Raises PayloadError where it has not, or has it without a zone."""
+    text = text_of(payload, name)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise PayloadError(f"{name} is {text!r}, expected a time") from None
+    if moment.tzinfo is None:
+        raise PayloadError(f"{name} is {text!r}, which has no zone")
+    return moment.astimezone(dt.UTC)
+
+
+def position_read(payload: Any) -> tuple[str, Decimal]:
+    """Return a position's symbol and shares, below zero where it is short."""
+    from alpaca.trading.models import Position
+
+    position = _read(Position, payload)
+    shares = number(payload["qty"])
+    if shares is None:
+        raise PayloadError(f"qty {payload['qty']!r} is no number")
+    return position.symbol, -abs(shares) if position.side.value == "short" else shares
+
+
+def cash_read(payload: Any) -> Decimal:
+    """Return an account's cash."""
+    from alpaca.trading.models import TradeAccount
+
+    cash = number(_read(TradeAccount, payload).cash)
+    if cash is None:
+        raise PayloadError("an account without cash")
+    return cash
+
+
+def _stated(value: Any) -> Decimal:
+    known = number(value)
+    return Decimal("NaN") if known is None else known
+
+
+def number(value: Any) -> Decimal | None:
+    """Return a number exactly as it is written, None for none; what is neither is not a number (NaN)."""
+    if value is None:
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _read(model: Any, payload: Any) -> Any:
+    from pydantic import ValidationError
+
+    if not isinstance(payload, Mapping):
+        raise PayloadError(f"an answer of type {type(payload).__name__}, expected an object")
+    try:
+        return model(**payload)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        raise PayloadError(f"{model.__name__}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
