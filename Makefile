@@ -1,7 +1,7 @@
 # Everything people and the build do with volbal; `make help` lists it. Needs Python 3.11 or newer and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test check format bench verify coverage lock reconcile clean python environment environment-serve
+.PHONY: help setup run dev test check format bench chaos verify coverage lock reconcile clean python environment environment-serve
 
 # The first Python that is new enough; name another with PYTHON=…
 PYTHON := $(or $(PYTHON),$(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -48,13 +48,17 @@ format: environment ## put every file in form and sort imports
 bench: environment ## measure speed and print figures beside references
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
+chaos: environment ## kill workers, servers and lines under load and check every promise; ARGS="--kills 200 --seed 7"
+	@$(RUN) -m tests.chaos $(ARGS)
+
 coverage: environment ## measure covered lines and branches, the compiled rule as plain Python
 	@$(RUN) -m tests.coverage
 
-verify: check ## the long version: deeper properties, coverage, every service and browser page, full benchmarks
+verify: check ## the long version: deeper properties, coverage, every service and page, full benchmarks, hours of chaos
 	@HYPOTHESIS_PROFILE=deep $(RUN) -m tests.run --require-all
 	@$(RUN) -m tests.coverage
 	@$(RUN) -m tests.benchmarks
+	@$(RUN) -m tests.chaos --kills 5000 --seconds 14400
 
 reconcile: environment-serve ## recompute every cell from its ledger and report differences
 	@$(RUN) manage.py reconcile

@@ -1,0 +1,108 @@
+"""What must hold when the dust has settled: every order at the broker once, every fill booked once, books that agree."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from trading.models import Evaluation, Fill, Order, OrderTransition, PaperFill, PaperOrder
+from volbal.common.tenancy import every_tenant
+
+ENDED = set(Order.ENDED)
+
+
+def open_orders() -> int:
+    """Return how many orders have not ended."""
+    with every_tenant():
+        return Order.objects.exclude(status__in=ENDED).count()
+
+
+def counts() -> dict[str, int]:
+    """Return how much happened."""
+    with every_tenant():
+        states = Counter(Order.objects.values_list("status", flat=True))
+        return {
+            "evaluations": Evaluation.objects.count(),
+            "orders": Order.objects.count(),
+            **{f"orders {state}": number for state, number in sorted(states.items())},
+            "moves": OrderTransition.objects.count(),
+            "unknown for a while": OrderTransition.objects.filter(after=Order.Status.UNKNOWN).count(),
+            "fills": Fill.objects.count(),
+        }
+
+
+def violations() -> list[str]:
+    """Return each broken promise in a line; none is what is hoped for."""
+    with every_tenant():
+        return [
+            *_orders_at_the_broker_once(),
+            *_one_order_at_a_time(),
+            *_fills_booked_once(),
+            *_orders_add_up(),
+        ]
+
+
+def _orders_at_the_broker_once() -> Iterator[str]:
+    ours = dict(Order.objects.values_list("client_order_id", "status"))
+    theirs = Counter(PaperOrder.objects.values_list("client_order_id", flat=True))
+    for client_order_id, times in theirs.items():
+        if times > 1:
+            yield f"order {client_order_id} is at the broker {times} times"
+        if client_order_id not in ours:
+            yield f"the broker has order {client_order_id}, which we never made"
+    reached = set(
+        OrderTransition.objects.filter(after__in=[Order.Status.ACCEPTED, Order.Status.FILLED]).values_list(
+            "order__client_order_id", flat=True
+        )
+    )
+    for client_order_id in reached - set(theirs):
+        yield f"order {client_order_id} was accepted and is not at the broker"
+    for client_order_id, status in ours.items():
+        if status not in ENDED:
+            yield f"order {client_order_id} is still {status}"
+
+
+def _one_order_at_a_time() -> Iterator[str]:
+    """A cell decides again only when its last order has ended: two that overlap are one decision placed twice."""
+    ended: dict[int, list[OrderTransition]] = defaultdict(list)
+    for move in OrderTransition.objects.filter(after__in=ENDED).order_by("id"):
+        ended[move.order_id].append(move)
+    last: dict[int, Order] = {}
+    for order in Order.objects.order_by("cell_id", "id"):
+        before = last.get(order.cell_id)
+        if before is not None and ended[before.pk] and ended[before.pk][0].recorded_at > order.recorded_at:
+            yield f"order {order.client_order_id} was made before {before.client_order_id} of its cell had ended"
+        last[order.cell_id] = order
+
+
+def _fills_booked_once() -> Iterator[str]:
+    booked = Counter(Fill.objects.values_list("broker_fill_id", "account_id"))
+    for (fill_id, _), times in booked.items():
+        if times > 1:
+            yield f"fill {fill_id} is booked {times} times"
+    ours = {
+        (one.account_id, one.order.client_order_id, one.quantity, one.price, one.broker_fill_id)
+        for one in Fill.objects.select_related("order")
+    }
+    theirs = {
+        (one.order.account_id, one.order.client_order_id, one.quantity, one.price, f"paper-{one.pk}")
+        for one in PaperFill.objects.select_related("order")
+    }
+    for account_id, client_order_id, quantity, price, fill_id in sorted(theirs - ours):
+        yield f"fill {fill_id} of {client_order_id} ({quantity} at {price}, account {account_id}) was lost"
+    for account_id, client_order_id, quantity, price, fill_id in sorted(ours - theirs):
+        yield f"fill {fill_id} of {client_order_id} ({quantity} at {price}, account {account_id}) never happened"
+
+
+def _orders_add_up() -> Iterator[str]:
+    for order in Order.objects.annotate(booked=Sum("fills__quantity")):
+        booked = Decimal(order.booked or 0)
+        if booked != order.filled_quantity:
+            yield f"order {order.client_order_id} says {order.filled_quantity} filled, its fills say {booked}"
+        if booked > order.quantity:
+            yield f"order {order.client_order_id} for {order.quantity} has {booked} filled"
+        if order.status == Order.Status.FILLED and booked != order.quantity:
+            yield f"order {order.client_order_id} is filled with {booked} of {order.quantity}"
