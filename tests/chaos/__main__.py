@@ -1,10 +1,10 @@
 """Chaos: `python -m tests.chaos [--kills 200] [--seconds 600] [--seed N]`.
 
-Starts PostgreSQL and Redis of its own, web, scheduler and workers, and a load of cells that trade every few seconds at
-paper brokers that lose answers, reject, fill in parts, report twice and out of order, and go silent. Meanwhile workers are
-killed with SIGKILL at random moments, PostgreSQL crashes, Redis forgets everything, web and scheduler die. Then the load
-is paused, what is under way may end, and every promise is checked. The seed makes the brokers' faults and the order of
-blows repeatable; the moments at which blows land are the machine's.
+Starts PostgreSQL and Redis of its own, web, scheduler and workers, and a load of cells that trade every few seconds
+at paper brokers that lose answers, reject, fill in parts, report twice and out of order, and go silent. Meanwhile
+workers are killed with SIGKILL at random moments, PostgreSQL crashes, Redis forgets everything, web and scheduler
+die. Then the load is paused, what is under way may end, and every promise is checked. The seed makes the brokers'
+faults and the order of blows repeatable; the moments at which blows land are the machine's.
 """
 
 import argparse
@@ -157,11 +157,10 @@ def judge(run: Run, tenant: Any, answers: dict[str, int], kills: int) -> list[st
         say(str(late))
     found = verdict.violations()
     compared = run.manage("reconcile")
-    say(
-        f"manage.py reconcile: {compared.stdout.strip().splitlines()[-1] if compared.stdout else compared.stderr.strip()}"
-    )
+    lines = (compared.stdout or compared.stderr).strip().splitlines()
+    say(f"manage.py reconcile: {lines[-1]}")
     if compared.returncode != 0:
-        found += [f"reconcile: {line}" for line in (compared.stdout + compared.stderr).strip().splitlines()]
+        found += [f"reconcile: {line}" for line in lines]
     for name, number in verdict.counts().items():
         say(f"{number:>9,} {name}")
     if run.blows.get("worker", 0) < kills:

@@ -1,4 +1,4 @@
-"""What must hold when the dust has settled: every order at the broker once, every fill booked once, books that agree."""
+"""What must hold when the dust has settled: orders at the broker once, fills booked once, books that agree."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Visitor:
         if token is None:
             raise OSError("no form to sign in by")
         values = {"username": EMAIL, "password": PASSWORD, "csrfmiddlewaretoken": token[1]}
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310  # an address of the loopback that we made
             f"{self.address}/sign-in/",
             urllib.parse.urlencode(values).encode(),
             {"Referer": f"{self.address}/sign-in/"},

@@ -1,8 +1,8 @@
 """A worker that is born again at once: `python -m tests.chaos.worker QUEUE`.
 
-The parent loads everything once and never touches database or broker; each child is a real Celery worker, forked from it.
-Whenever the child is gone, killed or ended, the parent forks the next and prints its process id. So a kill meets a worker
-at work, not one that is still loading. The parent ends when its standard input closes.
+The parent loads everything once and never touches database or broker; each child is a real Celery worker, forked from
+it. Whenever the child is gone, killed or ended, the parent forks the next and prints its process id. So a kill meets
+a worker at work, not one that is still loading. The parent ends when its standard input closes.
 """
 
 import os
