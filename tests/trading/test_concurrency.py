@@ -179,7 +179,7 @@ def test_a_fill_that_is_not_committed_yet_is_waited_for_and_not_read_past(far_de
     def fills_of_the_second() -> list[str]:
         with every_tenant():
             paper.submit(second)
-            read = [report.cursor for report in paper.fills_since("")]
+            read = [report.broker_fill_id for report in paper.fills_since("")]
         connection.close()
         return read
 
@@ -189,7 +189,7 @@ def test_a_fill_that_is_not_committed_yet_is_waited_for_and_not_read_past(far_de
             running = pool.submit(fills_of_the_second)
             wait([running], timeout=1)
         read = running.result(timeout=WAIT_SECONDS)
-    assert [int(cursor) for cursor in read] == list(PaperFill.objects.order_by("id").values_list("id", flat=True))
+    assert read == [f"paper-{fill_id}" for fill_id in PaperFill.objects.order_by("id").values_list("id", flat=True)]
     assert len(read) == 2
 
 

@@ -1,10 +1,10 @@
-"""Orders, their moves, fills, and the paper broker's own book: read only."""
+"""Orders, their moves and fills: read only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from trading.models import Fill, FillCursor, Order, OrderTransition, PaperFill, PaperOrder
+from trading.models import Fill, FillCursor, Order, OrderTransition
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
 from volbal.common.templatetags.figures import words
 
@@ -65,23 +65,3 @@ class FillCursorAdmin(ReadOnlyAdmin):
 
     list_display = ("account", "position")
     list_select_related = ("account",)
-
-
-@admin.register(PaperOrder)
-class PaperOrderAdmin(TenantAdmin):
-    """The paper broker's orders."""
-
-    list_display = ("received_at", "account", "client_order_id", "instrument", "side", "quantity", "is_open")
-    list_filter = ("is_open", "side", "account")
-    list_select_related = ("account", "instrument")
-    search_fields = ("client_order_id",)
-
-
-@admin.register(PaperFill)
-class PaperFillAdmin(TenantAdmin):
-    """The paper broker's fills."""
-
-    list_display = ("as_of", "order", "quantity", "price", "notional", "commission")
-    list_filter = ("as_of",)
-    list_select_related = ("order",)
-    search_fields = ("order__client_order_id",)

@@ -4,7 +4,7 @@ from trading.models.actions import ActionApplication, CorporateAction
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition
-from trading.models.paper import PaperFill, PaperOrder
+from trading.models.paper import PaperBook, PaperFill, PaperOrder, PaperReport
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
 from trading.models.states import TickState
@@ -22,8 +22,10 @@ __all__ = [
     "FillCursor",
     "Order",
     "OrderTransition",
+    "PaperBook",
     "PaperFill",
     "PaperOrder",
+    "PaperReport",
     "Quote",
     "ReplayRun",
     "Tick",

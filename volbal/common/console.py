@@ -47,8 +47,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.corporateaction": "Dividends and splits as announced",
     },
     "Paper broker": {
+        "trading.paperbook": "How much each paper account was asked and told",
         "trading.paperorder": "What the paper broker was sent",
         "trading.paperfill": "What the paper broker carried out",
+        "trading.paperreport": "When it tells each fill, and which twice",
     },
     "Research": {"optimization.backtest": "Backtests with their settings and results"},
 }

@@ -1,0 +1,10 @@
+"""The adapters that are put to the suite, in the order of the table's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.conformance.harness import Harness
+from tests.conformance.paper import PaperHarness
+
+HARNESSES: dict[str, Callable[[], Harness]] = {"paper": PaperHarness}
