@@ -23,3 +23,9 @@ def cells_count_orders(*, cells: Iterable[Cell], days: dict[int, dt.date]) -> No
     for day, ids in by_day.items():
         counted = Case(When(orders_day=day, then=F("orders_today") + 1), default=Value(1))
         Cell.objects.filter(pk__in=ids).update(orders_today=counted, orders_day=day)
+
+
+def cell_uncount_order(*, cell: Cell, day: dt.date) -> None:
+    """Take back an order of the exchange's `day` that was never submitted; the caller holds the cell locked."""
+    if cell.orders_day == day and cell.orders_today > 0:
+        cell.orders_today -= 1

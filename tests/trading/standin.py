@@ -26,8 +26,10 @@ from trading.brokers.base import (
 class StandInBroker:
     """Keep orders and report fills as told.
 
-    `refuses` rejects what is submitted; `silent` gives no answer to anything; `silent_after_accepting` keeps an order
-    and then gives no answer; `during_submit` runs once the order is kept and before the answer is given.
+    `refuses` rejects what is submitted, for the reason `refuses_code`; `silent` gives no answer to anything;
+    `silent_after_accepting` keeps an order and then gives no answer; `forgets` hides what it has; `slow_to_cancel`
+    takes note of a cancellation and leaves the order at work; `during_submit` runs once the order is kept and before
+    the answer is given.
     """
 
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(extended_hours=True))
@@ -38,15 +40,18 @@ class StandInBroker:
     shares_beside: dict[str, Decimal] = field(default_factory=dict)
     cash_beside: Decimal = Decimal(0)
     refuses: str = ""
+    refuses_code: str = "rejected"
     silent: bool = False
     silent_after_accepting: bool = False
+    forgets: bool = False
+    slow_to_cancel: bool = False
     during_submit: Callable[[], None] | None = None
 
     def submit(self, request: OrderRequest) -> BrokerOrder:
         self._answer()
         self.requests.append(request)
         if self.refuses:
-            raise BrokerRejectedError(self.refuses)
+            raise BrokerRejectedError(self.refuses, code=self.refuses_code)
         number = f"S{len(self.book) + 1}"
         known = self.book.setdefault(
             request.client_order_id, BrokerOrder(request.client_order_id, number, BrokerOrderStatus.WORKING)
@@ -60,17 +65,19 @@ class StandInBroker:
     def cancel(self, client_order_id: str) -> bool:
         self._answer()
         self.cancelled.append(client_order_id)
-        was_open = self.book[client_order_id].is_open
-        self.close(client_order_id)
-        return was_open
+        known = self.order(client_order_id)
+        if known is not None and not self.slow_to_cancel:
+            self.close(client_order_id)
+        return known is not None and known.is_open
 
     def order(self, client_order_id: str) -> BrokerOrder | None:
         self._answer()
-        return self.book.get(client_order_id)
+        known = None if self.forgets else self.book.get(client_order_id)
+        return None if known is None else replace(known, filled_quantity=self.filled(client_order_id))
 
     def open_orders(self) -> Sequence[BrokerOrder]:
         self._answer()
-        return [order for order in self.book.values() if order.is_open]
+        return [] if self.forgets else [order for order in self.book.values() if order.is_open]
 
     def fills_since(self, cursor: str) -> Sequence[FillReport]:
         self._answer()
@@ -95,9 +102,14 @@ class StandInBroker:
                 commissions[report.client_order_id] = report.order_commission
         return Holdings(shares=shares, cash=cash - sum(commissions.values()), is_total=False)
 
-    def close(self, client_order_id: str) -> None:
-        """End an order on the broker's side: cancelled, expired or done."""
-        self.book[client_order_id] = replace(self.book[client_order_id], status=BrokerOrderStatus.CANCELLED)
+    def close(self, client_order_id: str, status: BrokerOrderStatus = BrokerOrderStatus.CANCELLED) -> None:
+        """End an order on the broker's side: cancelled, expired, rejected or done; what has ended stays so."""
+        if self.book[client_order_id].is_open:
+            self.book[client_order_id] = replace(self.book[client_order_id], status=status)
+
+    def filled(self, client_order_id: str) -> Decimal:
+        """Return the shares of an order that were reported as filled."""
+        return sum((one.quantity for one in self.reports if one.client_order_id == client_order_id), Decimal(0))
 
     def fill(
         self,
@@ -107,6 +119,7 @@ class StandInBroker:
         *,
         commission: Decimal | None = None,
         as_of: dt.datetime = OPEN,
+        **told: str,
     ) -> FillReport:
         """Fill a part of an order; `commission` is the order's in all so far, None where this broker tells none."""
         number = len(self.reports) + 1
@@ -118,6 +131,7 @@ class StandInBroker:
             price=Decimal(price),
             order_commission=commission,
             as_of=as_of,
+            **told,
         )
         self.reports.append(report)
         return report

@@ -33,7 +33,7 @@ from tests.trading.builders import (
 from tests.trading.standin import StandInBroker
 from trading.brokers.base import OrderRequest
 from trading.brokers.paper import PaperBroker
-from trading.models import Evaluation, Fill, Order, OrderTransition, PaperFill, PaperOrder, ReplayRun, Tick
+from trading.models import Evaluation, Fill, HeldFill, Order, OrderTransition, PaperFill, PaperOrder, ReplayRun, Tick
 from trading.services.dispatch import portfolios_claim_due
 from trading.services.fills import fill_book
 from trading.services.order_ends import order_end
@@ -145,11 +145,11 @@ def test_a_fill_and_an_end_at_once_leave_the_order_filled(told_desk: Desk, broke
     assert (only_order().status, fresh(cell).anchor) == ("filled", 104)
 
 
-def test_a_foreign_report_is_told_once(told_desk: Desk, broker: StandInBroker) -> None:
-    report = broker.fill("someone-elses", 1, 104)
+def test_a_foreign_report_is_held_once(told_desk: Desk, broker: StandInBroker) -> None:
+    report = broker.fill("someone-elses", 1, 104, symbol="IBM", side="BUY")
     call = lambda: fill_book(account=told_desk.account, report=report)  # noqa: E731  # the same call, many times
     together(told_desk.tenant.pk, *[call] * 3)
-    assert Event.objects.filter(kind="fill.foreign").count() == 1
+    assert (HeldFill.objects.count(), Event.objects.filter(kind="fill.held").count()) == (1, 1)
 
 
 def test_every_fill_of_the_paper_broker_is_booked_by_some_sender(far_desk: Desk) -> None:

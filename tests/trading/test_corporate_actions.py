@@ -248,9 +248,8 @@ class TestOrdersAcrossASplit:
         portfolio_tick(portfolio=told_desk.portfolio)
         assert Evaluation.objects.latest("id").reason == "corporate_action_pending"
         assert (fresh(order.cell).shares, DailyMark.objects.count()) == (50, 1)
-        order_move(order, Order.Status.REJECTED) if status == "submitting" else order_move(
-            order, Order.Status.CANCELLED
-        )
+        order.refresh_from_db()
+        order_move(order, Order.Status.REJECTED if status == "submitting" else Order.Status.CANCELLED)
         clock.shift(60)
         portfolio_tick(portfolio=told_desk.portfolio)
         assert (fresh(order.cell).shares, DailyMark.objects.count()) == (100, 2)

@@ -18,7 +18,7 @@ from portfolios.services.origin import Origin
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, fresh, only_order, tick
 from tests.trading.standin import StandInBroker
-from trading.models import DailyMark, Fill, FillCursor, Order
+from trading.models import DailyMark, Fill, FillCursor, HeldFill, Order
 from trading.services.fills import fill_book
 from trading.services.live import portfolio_update
 from trading.services.orders import orders_send
@@ -86,7 +86,7 @@ def test_a_buy_that_costs_more_than_there_is_is_booked_and_halts_the_cell(
     told_desk: Desk, broker: StandInBroker, purchase: Order
 ) -> None:
     assert purchase.limit_price == Decimal("96.48")
-    broker.fill(purchase.client_order_id, purchase.quantity, 5_000)
+    broker.fill(purchase.client_order_id, purchase.quantity, 1_000)
     orders_send(account_id=told_desk.account.pk)
     cell = fresh(purchase.cell)
     assert cell.cash < 0
@@ -102,7 +102,7 @@ def test_a_buy_that_costs_more_than_there_is_is_booked_and_halts_the_cell(
 
 def test_a_halted_cell_keeps_its_first_reason(told_desk: Desk, broker: StandInBroker, purchase: Order) -> None:
     cell_halt(cell=purchase.cell, origin=Origin(reason="the operator was first"))
-    broker.fill(purchase.client_order_id, purchase.quantity, 5_000)
+    broker.fill(purchase.client_order_id, purchase.quantity, 1_000)
     orders_send(account_id=told_desk.account.pk)
     assert fresh(purchase.cell).status_reason == "the operator was first"
 
@@ -111,28 +111,24 @@ def test_an_archived_cell_takes_its_late_fill_and_stays_archived(
     told_desk: Desk, broker: StandInBroker, purchase: Order
 ) -> None:
     cell_archive(cell=cell_pause(cell=purchase.cell, origin=BY_TEST), origin=BY_TEST)
-    broker.fill(purchase.client_order_id, purchase.quantity, 5_000)
+    broker.fill(purchase.client_order_id, purchase.quantity, 1_000)
     assert len(orders_send(account_id=told_desk.account.pk)) == 1
     cell = fresh(purchase.cell)
     assert (cell.status, cell.cash < 0) == (Cell.Status.ARCHIVED, True)
 
 
-def test_a_report_for_an_order_we_never_made_moves_nothing(
+def test_a_report_for_an_order_we_never_made_is_held_and_moves_nothing(
     told_desk: Desk, broker: StandInBroker, told_cell: Cell
 ) -> None:
-    report = broker.fill("someone-elses", 10, 104)
+    report = broker.fill("someone-elses", 10, 104, symbol="IBM", side="BUY")
     before = fresh(told_cell)
     for _ in range(2):
         assert orders_send(account_id=told_desk.account.pk) == []
         assert fill_book(account=told_desk.account, report=report) is None
-    event = Event.objects.get(kind="fill.foreign")
+    held, event = HeldFill.objects.get(), Event.objects.get(kind="fill.held")
+    assert (held.symbol, held.side, held.quantity, held.price) == ("IBM", "BUY", 10, 104)
+    assert (held.client_order_id, held.broker_fill_id) == ("someone-elses", "F1")
     assert event.subject == f"account:{told_desk.account.pk}"
-    assert event.after == {
-        "broker_fill_id": "F1",
-        "client_order_id": "someone-elses",
-        "quantity": "10",
-        "price": "104",
-    }
     assert (fresh(told_cell).version, Fill.objects.count()) == (before.version, 0)
     assert FillCursor.objects.get().position == report.cursor
 

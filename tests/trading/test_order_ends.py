@@ -13,8 +13,10 @@ from portfolios.models import Cell, Event
 from portfolios.selectors import reconcile
 from tests.trading.builders import OPEN, Desk, fresh, only_order, tick
 from tests.trading.standin import StandInBroker
+from trading.brokers.base import BrokerOrderStatus
 from trading.models import Fill, Order
-from trading.services.order_ends import order_cancel, order_end
+from trading.services.order_cancels import order_cancel
+from trading.services.order_ends import order_end
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.orders import orders_send
 
@@ -141,28 +143,36 @@ def test_a_cancellation_without_answer_is_asked_again(
     assert broker.cancelled == [order.client_order_id]
 
 
-def test_a_cancellation_that_came_too_late_keeps_the_fill(
-    told_desk: Desk, broker: StandInBroker, order: Order, clock: time_machine.Traveller
-) -> None:
+def test_a_cancellation_that_came_too_late_keeps_the_fill(told_desk: Desk, broker: StandInBroker, order: Order) -> None:
     broker.fill(order.client_order_id, order.quantity, 104)
-    broker.close(order.client_order_id)
+    broker.close(order.client_order_id, BrokerOrderStatus.FILLED)
     assert not order_cancel(order=order, detail="by hand")
-    assert only_order().status == S.CANCELLING
-    send(told_desk)
-    clock.shift(11)
+    assert only_order().status == S.CANCELLING, "filled, says the broker, and its fill is not booked yet"
     send(told_desk)
     assert (only_order().status, fresh(order.cell).anchor) == (S.FILLED, 104)
 
 
-def test_a_part_filled_while_cancelling_leaves_it_cancelling(
+def test_a_cancellation_is_only_asked_for_and_its_end_is_learned(
     told_desk: Desk, broker: StandInBroker, order: Order, clock: time_machine.Traveller
+) -> None:
+    broker.slow_to_cancel = True
+    assert not order_cancel(order=order, detail="by hand")
+    clock.shift(11)
+    send(told_desk)
+    assert (only_order().status, len(broker.cancelled)) == (S.CANCELLING, 2), "asked again while it still works"
+    broker.close(order.client_order_id)
+    clock.shift(11)
+    send(told_desk)
+    assert (only_order().status, only_order().status_detail) == (S.CANCELLED, "by hand")
+
+
+def test_a_part_filled_while_cancelling_leaves_it_cancelling_until_it_is_booked(
+    told_desk: Desk, broker: StandInBroker, order: Order
 ) -> None:
     broker.fill(order.client_order_id, 4, 104)
     broker.close(order.client_order_id)
     assert not order_cancel(order=order, detail="by hand")
-    send(told_desk)
     assert only_order().status == S.CANCELLING
-    clock.shift(11)
     send(told_desk)
     assert (only_order().status, only_order().status_detail) == (S.CANCELLED, "by hand")
     assert fresh(order.cell).anchor == 104
@@ -209,5 +219,6 @@ def test_more_than_was_ordered_is_booked_as_the_fact_it_is(
     assert len(send(told_desk)) == 2
     cell = fresh(order.cell)
     assert (only_order().status, only_order().filled_quantity) == (S.FILLED, Decimal("7.287107"))
+    assert only_order().is_overfilled
     assert (cell.shares, cell.status) == (Decimal("42.712893"), Cell.Status.ACTIVE)
     assert reconcile() == []

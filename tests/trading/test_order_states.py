@@ -13,13 +13,13 @@ from trading.services.order_states import ALLOWED, ForbiddenMoveError, order_mov
 from volbal.common.errors import Conflict
 
 TABLE = """
-intent           → submitting cancelled partially_filled filled
-submitting       → submitted accepted unknown rejected intent partially_filled filled
-unknown          → submitted accepted intent rejected partially_filled filled cancelled expired
-submitted        → accepted unknown rejected partially_filled filled cancelling cancelled expired
-accepted         → rejected partially_filled filled cancelling cancelled expired
-partially_filled → partially_filled filled cancelling cancelled expired
-cancelling       → cancelled filled expired rejected
+intent           → submitting submitted accepted partially_filled cancelling filled cancelled rejected expired
+submitting       → intent unknown submitted accepted partially_filled cancelling filled cancelled rejected expired
+unknown          → intent submitted accepted partially_filled cancelling filled cancelled rejected expired
+submitted        → accepted partially_filled cancelling filled cancelled rejected expired
+accepted         → partially_filled cancelling filled cancelled rejected expired
+partially_filled → partially_filled cancelling filled cancelled rejected expired
+cancelling       → filled cancelled rejected expired
 filled           →
 cancelled        → filled
 rejected         → filled

@@ -12,11 +12,13 @@ from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
 from tests.trading.builders import OPEN, Desk, fresh, only_order, tick
 from tests.trading.standin import StandInBroker
-from trading.brokers.base import BrokerRejectedError, OrderRequest
+from trading.brokers.base import DUPLICATE_ORDER, BrokerRejectedError, OrderRequest
 from trading.brokers.paper import PaperBroker
 from trading.models import Fill, Order, PaperFill, PaperOrder
+from trading.services.order_cancels import order_cancel
 from trading.services.order_states import order_move
 from trading.services.orders import orders_send
+from volbal.common.clock import now as clock_now
 
 S = Order.Status
 
@@ -73,13 +75,69 @@ def test_a_sender_killed_halfway_is_asked_about_before_anything_is_sent_again(
     if arrived:
         broker.submit(OrderRequest(intent.client_order_id, "IBM", "SELL", intent.quantity))
     sent = len(broker.requests)
-    send(told_desk)
-    assert only_order().status == state, "its sender may still be waiting for the answer"
     clock.shift(11)
+    send(told_desk)
+    assert only_order().status == (S.ACCEPTED if arrived else S.UNKNOWN)
+    clock.shift(31)
     send(told_desk)
     assert only_order().status == S.ACCEPTED
     assert len(broker.requests) - sent == (0 if arrived else 1)
     assert list(broker.book) == [intent.client_order_id]
+
+
+def test_a_sender_may_still_be_waiting_for_its_answer(told_desk: Desk, broker: StandInBroker, intent: Order) -> None:
+    order_move(intent, S.SUBMITTING)
+    send(told_desk)
+    assert (only_order().status, broker.requests) == (S.SUBMITTING, [])
+
+
+def test_an_order_that_becomes_visible_late_is_not_sent_again(
+    told_desk: Desk, broker: StandInBroker, intent: Order, clock: time_machine.Traveller
+) -> None:
+    broker.silent_after_accepting, broker.forgets = True, True
+    send(told_desk)
+    for _ in range(2):
+        clock.shift(14)
+        send(told_desk)
+        assert only_order().status == S.UNKNOWN, "a broker that does not know it yet is not believed at once"
+    broker.forgets = False
+    clock.shift(14)
+    send(told_desk)
+    assert (only_order().status, len(broker.requests)) == (S.ACCEPTED, 1)
+
+
+def test_an_order_given_up_that_turns_up_is_cancelled_at_the_broker_and_its_fill_booked(
+    told_desk: Desk, broker: StandInBroker, intent: Order, clock: time_machine.Traveller
+) -> None:
+    """An unknown order is cancelled by hand, the broker denies it for long, and then it is there after all."""
+    broker.silent_after_accepting, broker.forgets = True, True
+    send(told_desk)
+    order_cancel(order=only_order(), detail="by hand")
+    for _ in range(3):
+        clock.shift(31)
+        send(told_desk)
+    assert (only_order().status, only_order().status_detail) == (S.CANCELLED, "by hand")
+    # Another order keeps the account watched.
+    tick(told_desk.portfolio, {"IBM": 104}, clock_now())
+    broker.silent_after_accepting, broker.forgets = False, False
+    send(told_desk)
+    broker.fill(intent.client_order_id, 2, 104)
+    clock.shift(31)
+    send(told_desk)
+    assert not broker.book[intent.client_order_id].is_open
+    kept = Order.objects.get(pk=intent.pk)
+    assert (kept.status, kept.filled_quantity, fresh(intent.cell).shares) == (S.CANCELLED, 2, 48)
+
+
+def test_a_broker_that_has_the_id_already_is_asked_for_that_order(
+    told_desk: Desk, broker: StandInBroker, intent: Order
+) -> None:
+    broker.submit(OrderRequest(intent.client_order_id, "IBM", "SELL", intent.quantity))
+    broker.refuses, broker.refuses_code = "client order id must be unique", DUPLICATE_ORDER
+    send(told_desk)
+    assert only_order().status == S.UNKNOWN
+    send(told_desk)
+    assert (only_order().status, list(broker.book)) == (S.ACCEPTED, [intent.client_order_id])
 
 
 def test_a_broker_that_goes_silent_after_accepting_is_believed_neither_way(
@@ -107,15 +165,15 @@ def test_nothing_new_is_sent_to_a_broker_that_does_not_answer(
     clock.shift(11)
     broker.silent = True
     assert send(told_desk) == []
-    assert (only_order().status, broker.requests) == (S.SUBMITTING, [])
+    assert (only_order().status, broker.requests) == (S.UNKNOWN, [])
 
 
 def test_a_refused_order_ends_with_the_brokers_reason(told_desk: Desk, broker: StandInBroker, intent: Order) -> None:
-    broker.refuses = "not shortable"
+    broker.refuses, broker.refuses_code = "not shortable", "not_shortable"
     send(told_desk)
     send(told_desk)
-    cell = fresh(intent.cell)
-    assert (only_order().status, only_order().status_detail) == (S.REJECTED, "not shortable")
+    cell, order = fresh(intent.cell), only_order()
+    assert (order.status, order.status_detail, order.reject_code) == (S.REJECTED, "not shortable", "not_shortable")
     assert (cell.cash, cell.shares, cell.anchor, cell.orders_today) == (5_000, 50, 100, 1)
     assert len(broker.requests) == 1
 
@@ -161,13 +219,16 @@ class TestPaperBroker:
         tick(desk.portfolio, {"IBM": 104})
         order_move(only_order(), S.SUBMITTING)
         clock.shift(11)
+        assert send(desk) == []
+        clock.shift(31)
         assert len(send(desk)) == 1
         assert len(send(desk)) == 0
         assert (PaperOrder.objects.count(), Fill.objects.count(), only_order().status) == (1, 1, S.FILLED)
-        assert moves(only_order()) == [S.SUBMITTING, S.INTENT, S.SUBMITTING, S.ACCEPTED, S.FILLED]
+        assert moves(only_order()) == [S.SUBMITTING, S.UNKNOWN, S.INTENT, S.SUBMITTING, S.ACCEPTED, S.FILLED]
 
     def test_a_limit_waits_for_its_price(self, desk: Desk, cell: Cell, clock: time_machine.Traveller) -> None:
         tick(desk.portfolio, {"IBM": 96})
+        Order.objects.update(purpose=Order.Purpose.MANUAL)
         clock.shift(60)
         # The price runs away between decision and submission: beyond the limit of 96.48.
         tick(desk.portfolio, {"IBM": 97}, OPEN.replace(minute=31))

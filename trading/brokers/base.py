@@ -25,6 +25,10 @@ class BrokerAccessError(BrokerUnreachableError):
     """The broker does not let the account in; nothing was done there. The message says what a person must do."""
 
 
+# The code of a broker that has an order of this client order id already: it is asked about that one.
+DUPLICATE_ORDER = "duplicate"
+
+
 class BrokerRejectedError(Exception):
     """The broker said no. The message is its reason, `code` what kind of reason it is."""
 
@@ -51,8 +55,9 @@ class TimeInForce(StrEnum):
 
 
 class BrokerOrderStatus(StrEnum):
-    """Where an order is, as its broker says it."""
+    """Where an order is, as its broker says it: `received` is taken and not yet at work."""
 
+    RECEIVED = "received"
     WORKING = "working"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
@@ -62,12 +67,23 @@ class BrokerOrderStatus(StrEnum):
     EXPIRED = "expired"
 
 
-OPEN_STATUSES = frozenset({BrokerOrderStatus.WORKING, BrokerOrderStatus.PARTIALLY_FILLED, BrokerOrderStatus.CANCELLING})
+OPEN_STATUSES = frozenset(
+    {
+        BrokerOrderStatus.RECEIVED,
+        BrokerOrderStatus.WORKING,
+        BrokerOrderStatus.PARTIALLY_FILLED,
+        BrokerOrderStatus.CANCELLING,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a broker can do; what it cannot is refused before an intent is written."""
+    """What a broker can do; what it cannot is refused before an intent is written.
+
+    An order whose submission got no answer may become visible this much later, `visible_within_seconds`: until then a
+    broker that does not know it is not believed.
+    """
 
     order_types: frozenset[OrderType] = frozenset(OrderType)
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
@@ -80,6 +96,7 @@ class Capabilities:
     streams: bool = False
     reports_commission: bool = False
     reports_cash: bool = False
+    visible_within_seconds: float = 30.0
 
     def refusal(self, request: OrderRequest) -> str:
         """Return why an order cannot be placed there, or an empty text.
@@ -146,7 +163,10 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """An order as the broker knows it. `filled_quantity` is shares so far, None where this answer does not say."""
+    """An order as the broker knows it. `filled_quantity` is shares so far, None where this answer does not say.
+
+    `reject_code` is the kind of no of one that was rejected after it was taken.
+    """
 
     client_order_id: str
     broker_order_id: str
@@ -156,6 +176,7 @@ class BrokerOrder:
     side: str = ""
     quantity: Decimal | None = None
     detail: str = ""
+    reject_code: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -7,6 +7,7 @@ from trading.models.order import Fill, FillCursor, Order, OrderTransition
 from trading.models.paper import PaperBook, PaperFill, PaperOrder, PaperReport
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
+from trading.models.report import HeldFill, HeldFillResolution, RefusedReport
 from trading.models.states import TickState
 from trading.models.tick import Evaluation, Tick
 
@@ -20,6 +21,8 @@ __all__ = [
     "Evaluation",
     "Fill",
     "FillCursor",
+    "HeldFill",
+    "HeldFillResolution",
     "Order",
     "OrderTransition",
     "PaperBook",
@@ -27,6 +30,7 @@ __all__ = [
     "PaperOrder",
     "PaperReport",
     "Quote",
+    "RefusedReport",
     "ReplayRun",
     "Tick",
     "TickState",

@@ -12,6 +12,7 @@ from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, TenantOwned
 from portfolios.models.fields import money_field, price_field, shares_field
 from trading.models.tick import Evaluation
+from volbal.common import clock
 from volbal.common.append_only import append_only
 
 
@@ -63,6 +64,9 @@ class Order(TenantOwned):
         ADOPTED = "adopted", "Adopted from the broker"
 
     ENDED = (Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
+    # Before a broker is known to have it, and while it works there.
+    UNSENT = (Status.INTENT, Status.SUBMITTING, Status.UNKNOWN)
+    WORKING = (Status.SUBMITTED, Status.ACCEPTED, Status.PARTIALLY_FILLED, Status.CANCELLING)
 
     account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="orders")
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="orders")
@@ -92,6 +96,12 @@ class Order(TenantOwned):
     status = models.CharField(max_length=16, choices=Status, default=Status.INTENT)
     status_at = models.DateTimeField(help_text="Wall clock of the last move")
     status_detail = models.CharField(max_length=240, blank=True)
+    reject_code = models.CharField(max_length=40, blank=True, help_text="What kind of no the broker gave")
+    broker_status = models.CharField(max_length=16, blank=True, help_text="Where the broker last said it is")
+    broker_filled_quantity = shares_field(null=True, blank=True, help_text="Shares it last said are filled")
+    not_found_at = models.DateTimeField(null=True, blank=True, help_text="Since when the broker says it knows it not")
+    is_overfilled = models.BooleanField(default=False, help_text="More was filled than ordered")
+    noted_at = models.DateTimeField(null=True, blank=True, help_text="When a person took note of what went wrong")
     filled_quantity = shares_field(default=Decimal(0))
     filled_value = models.DecimalField(
         max_digits=32,
@@ -101,6 +111,7 @@ class Order(TenantOwned):
     )
     notional = money_field(default=Decimal(0), help_text="Booked, to the cent")
     commission = money_field(default=Decimal(0), help_text="Booked, to the cent")
+    commission_is_told = models.BooleanField(default=False, help_text="The broker's own, not the schedule's")
     as_of = models.DateTimeField(help_text="The prices' time of the decision")
     recorded_at = models.DateTimeField(auto_now_add=True)
 
@@ -130,6 +141,11 @@ class Order(TenantOwned):
         return CommissionTerms(
             self.commission_rate, self.commission_per_share, self.commission_min, self.commission_cap
         )
+
+    @property
+    def status_age_seconds(self) -> float:
+        """Return for how long it has been in its state, by the wall clock."""
+        return max((clock.now() - self.status_at).total_seconds(), 0.0)
 
     @property
     def mean_price(self) -> Decimal | None:

@@ -2,49 +2,82 @@
 
 from __future__ import annotations
 
+import logging
+from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError
 
-from portfolios.models import BrokerAccount, Cell, Event, LedgerEntry
-from portfolios.services.changes import changing, lock
-from portfolios.services.events import event_record, subject_of
+from portfolios.models import BrokerAccount, Cell, LedgerEntry
+from portfolios.services.changes import changing
 from portfolios.services.ledger import Movement, book
 from portfolios.services.origin import Origin
 from trading.brokers.base import FillReport
 from trading.models import Fill, Order
+from trading.services.holding import fill_hold
 from trading.services.marks import mark_refresh
+from trading.services.order_ends import end_told
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
+from trading.services.refusals import report_refuse
+from trading.services.report_checks import Refusal, fill_kept, fill_refusal
 from volbal.common import numbers
+from volbal.common.errors import Conflict, VolbalError
+from volbal.common.tenancy import require_tenant
 from volbal.strategy import cents
 from volbal.strategy.fills import Booking, OrderFilled, Position, book_fill, end_order
 
 ORIGIN = Origin(task="fill")
+UNFILLED_ENDS = (Order.Status.CANCELLED, Order.Status.REJECTED, Order.Status.EXPIRED)
+
+
+logger = logging.getLogger(__name__)
 
 
 def fill_book(*, account: BrokerAccount, report: FillReport) -> Fill | None:
-    """Book a broker's report once; the same report again changes nothing and returns None.
+    """Take a broker's report once; return the fill where it was booked by this call.
 
-    A report is a fact: when it makes cash or shares negative it is booked all the same and the cell halts.
-    A report for an order we never made is recorded as an event for a person and moves no cell.
+    A report is a fact: when it makes cash or shares negative it is booked all the same and the cell halts. One that
+    belongs to no order of ours is held for a person, and one that makes no sense, or cannot be booked, is refused and
+    kept (strategy 7). Raises Conflict where another process was in the way, and ScopeError for an account of another
+    tenant.
     """
-    with transaction.atomic():
-        order = Order.objects.filter(account=account, client_order_id=report.client_order_id).first()
-        if order is None:
-            _record_foreign(account, report)
+    require_tenant(account.tenant_id)
+    try:
+        return _take(account, report)
+    except Conflict:
+        raise
+    except (VolbalError, ArithmeticError, ValueError, DataError) as fault:
+        # One report must not stand in the way of those behind it.
+        logger.exception("a report of account %s could not be booked", account.pk)
+        refusal = Refusal("not_bookable", f"It could not be booked: {fault}")
+        report_refuse(account=account, payload=report, code=refusal.code, sentence=refusal.sentence)
+        return None
+
+
+def _take(account: BrokerAccount, report: FillReport) -> Fill | None:
+    ours = Order.objects.filter(account=account).select_related("cell__instrument")
+    order = ours.filter(client_order_id=report.client_order_id).first() if report.client_order_id else None
+    refusal = fill_refusal(account, report, order)
+    if refusal is not None:
+        report_refuse(account=account, payload=report, code=refusal.code, sentence=refusal.sentence)
+        return None
+    kept = fill_kept(report)
+    if order is None:
+        fill_hold(account=account, report=kept)
+        return None
+    with changing(Cell(pk=order.cell_id), kind="cell.filled", origin=ORIGIN, as_of=kept.as_of) as change:
+        # The cell is locked now, so that what follows is read once by one process.
+        if Fill.objects.filter(account=account, broker_fill_id=kept.broker_fill_id).exists():
             return None
-        with changing(Cell(pk=order.cell_id), kind="cell.filled", origin=ORIGIN, as_of=report.as_of) as change:
-            # The cell is locked now, so that what follows is read once by one process.
-            if Fill.objects.filter(account=account, broker_fill_id=report.broker_fill_id).exists():
-                return None
-            order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
-            fill = _book(change.row, order, report)
-            change.details |= _told(order, fill)
+        order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+        fill = fill_onto(cell=change.row, order=order, report=kept)
+        change.details |= fill_told(order, fill)
     return fill
 
 
-def _book(cell: Cell, order: Order, report: FillReport) -> Fill:
+def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
+    """Book a checked report on an order and its cell, both of which the caller holds locked (see `changing`)."""
     booking, filled = _booking(cell, order, report)
     fill = Fill.objects.create(
         tenant_id=order.tenant_id,
@@ -78,9 +111,19 @@ def _booking(cell: Cell, order: Order, report: FillReport) -> tuple[Booking, Ord
     signed = float(report.quantity) if order.side == Order.Side.BUY else -float(report.quantity)
     commission = report.order_commission
     if commission is None:
-        gross = numbers.money(float(cents(so_far.gross + float(report.quantity) * float(report.price))))
-        commission = order.commission_terms.commission(quantity=order.filled_quantity + report.quantity, notional=gross)
+        commission = _estimated(order, report)
     return book_fill(position_of(cell), so_far, signed, float(report.price), float(commission))
+
+
+def _estimated(order: Order, report: FillReport) -> Decimal:
+    """Return the order's commission in all by its schedule; what the broker told so far is kept as it is."""
+    gross = float(order.filled_value) + float(report.quantity) * float(report.price)
+    terms, quantity = order.commission_terms, order.filled_quantity + report.quantity
+    after = terms.commission(quantity=quantity, notional=numbers.money(float(cents(gross))))
+    if not order.commission_is_told:
+        return after
+    before = terms.commission(quantity=order.filled_quantity, notional=order.notional)
+    return Decimal(order.commission) + after - before
 
 
 def _movements(order: Order, fill: Fill) -> list[Movement]:
@@ -102,13 +145,31 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
     order.filled_value += report.quantity * report.price
     order.notional = numbers.money(filled.notional)
     order.commission = numbers.money(filled.commission)
-    order.save(update_fields=["filled_quantity", "filled_value", "notional", "commission"])
+    order.commission_is_told |= report.order_commission is not None
+    order.is_overfilled = order.filled_quantity > order.quantity
+    order.save(
+        update_fields=[
+            "filled_quantity", "filled_value", "notional", "commission", "commission_is_told", "is_overfilled",
+        ]
+    )  # fmt: skip
+    after = _state_after(order)
+    if after is not None:
+        order_move(order, after, detail=order.status_detail if after in UNFILLED_ENDS else "")
+
+
+def _state_after(order: Order) -> Order.Status | None:
+    """Return the state that a fill moves its order to; None where it stays."""
     if order.status == Order.Status.FILLED:
-        return
+        return None
     if order.filled_quantity >= order.quantity:
-        order_move(order, Order.Status.FILLED)
-    elif order.status != Order.Status.CANCELLING and not order.has_ended:
-        order_move(order, Order.Status.PARTIALLY_FILLED)
+        return Order.Status.FILLED
+    if order.has_ended:
+        return None
+    # The last part of an order that its broker had ended already.
+    end = end_told(order)
+    if end is not None:
+        return end
+    return None if order.status == Order.Status.CANCELLING else Order.Status.PARTIALLY_FILLED
 
 
 def _halt_if_negative(cell: Cell, position: Position) -> None:
@@ -120,7 +181,8 @@ def _halt_if_negative(cell: Cell, position: Position) -> None:
         cell.status_reason = f"A fill left cash {position.cash:.2f} and {position.shares:.6f} shares."
 
 
-def _told(order: Order, fill: Fill) -> dict[str, Any]:
+def fill_told(order: Order, fill: Fill) -> dict[str, Any]:
+    """Return what an event says of a fill."""
     return {
         "order": order.pk,
         "fill": fill.pk,
@@ -130,24 +192,3 @@ def _told(order: Order, fill: Fill) -> dict[str, Any]:
         "notional": fill.notional,
         "commission": fill.commission,
     }
-
-
-def _record_foreign(account: BrokerAccount, report: FillReport) -> None:
-    kind, subject = "fill.foreign", subject_of(account)
-    lock(account)
-    told = Event.objects.filter(kind=kind, subject=subject, after__broker_fill_id=report.broker_fill_id)
-    if told.exists():
-        return
-    event_record(
-        kind=kind,
-        subject=subject,
-        origin=ORIGIN,
-        after={
-            "broker_fill_id": report.broker_fill_id,
-            "client_order_id": report.client_order_id,
-            "quantity": report.quantity,
-            "price": report.price,
-        },
-        as_of=report.as_of,
-        tenant_id=account.tenant_id,
-    )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 
-from django.db import transaction
-
-from portfolios.models import BrokerAccount
+from portfolios.models import BrokerAccount, Portfolio
 from trading.brokers.base import (
+    DUPLICATE_ORDER,
     Broker,
-    BrokerOrder,
+    BrokerAccessError,
+    BrokerBusyError,
     BrokerRejectedError,
     BrokerUnreachableError,
     OrderRequest,
@@ -18,16 +17,17 @@ from trading.brokers.base import (
     TimeInForce,
 )
 from trading.brokers.registry import broker_of
+from trading.feeds.registry import REPLAY
+from trading.marketdata import calendars
 from trading.models import Fill, FillCursor, Order
+from trading.services.broker_updates import broker_order_apply
 from trading.services.fills import fill_book
-from trading.services.order_ends import order_end, orders_settle, orders_unsettled
-from trading.services.order_states import order_move
+from trading.services.order_asking import orders_ask, orders_recover, orders_settle
+from trading.services.order_ends import order_end
+from trading.services.order_states import order_claim
 from trading.services.reconciliation import reconciliation_require
+from trading.services.submission import intent_stands, intents_expire
 from volbal.common import clock
-from volbal.common.errors import Conflict
-
-# A sender that has not moved its order on by now was killed; the broker is asked what it knows.
-ANSWER_SECONDS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -40,65 +40,49 @@ def orders_send(*, account_id: int) -> list[Fill]:
     """
     account = BrokerAccount.objects.get(pk=account_id)
     broker = broker_of(account)
+    fills: list[Fill] = []
+    intents_expire(account=account)
     try:
         orders_recover(account=account, broker=broker)
-        unsettled, still_open = orders_unsettled(account=account, broker=broker)
+        asked = orders_ask(account=account, broker=broker)
         if not reconciliation_require(account=account).blocks:
-            for order in _of(account, Order.Status.INTENT):
-                if _moved(order, Order.Status.SUBMITTING):
+            for order in _intents(account):
+                if intent_stands(order=order) and order_claim(order, Order.Status.SUBMITTING):
                     _submit(broker, order)
-        fills = fills_collect(account=account, broker=broker)
-        orders_settle(broker=broker, orders=unsettled, still_open=still_open)
+        fills += fills_collect(account=account, broker=broker)
+        orders_settle(account=account, broker=broker, asked=asked)
     except BrokerUnreachableError as silence:
         logger.warning("the broker of account %s does not answer: %s", account.pk, silence)
-        return []
     return fills
 
 
-def orders_recover(*, account: BrokerAccount, broker: Broker) -> None:
-    """Ask the broker about orders whose submission got no answer, by client order id, before anything is retried."""
-    before = clock.now() - dt.timedelta(seconds=ANSWER_SECONDS)
-    unanswered = Order.objects.filter(
-        account=account, status__in=[Order.Status.SUBMITTING, Order.Status.UNKNOWN], status_at__lt=before
-    )
-    for order in unanswered.select_related("cell__instrument").order_by("id"):
-        known = broker.order(order.client_order_id)
-        if known is None:
-            _moved(order, Order.Status.INTENT, "the broker never heard of it")
-        else:
-            _keep_answer(order, known)
-
-
-def _of(account: BrokerAccount, status: Order.Status) -> list[Order]:
-    rows = Order.objects.filter(account=account, status=status).select_related("cell__instrument")
-    return list(rows.order_by("id"))
-
-
-def _moved(order: Order, after: Order.Status, detail: str = "") -> bool:
-    """Move an order; return False where another process was first: what it stored is newer than what we know."""
-    try:
-        with transaction.atomic():
-            order_move(order, after, detail=detail)
-    except Conflict:
-        return False
-    return True
+def _intents(account: BrokerAccount) -> list[Order]:
+    rows = Order.objects.filter(account=account, status=Order.Status.INTENT)
+    return list(rows.select_related("account", "cell__instrument", "cell__portfolio").order_by("id"))
 
 
 def _submit(broker: Broker, order: Order) -> None:
     try:
         answer = broker.submit(_request(order))
     except BrokerRejectedError as refusal:
-        order_end(order=order, after=Order.Status.REJECTED, detail=str(refusal))
+        _keep_refusal(order, refusal)
+    except (BrokerBusyError, BrokerAccessError) as silence:
+        # Certainly nothing was sent: the intent waits, and so do those behind it.
+        order_claim(order, Order.Status.INTENT, detail=str(silence))
+        raise
     except BrokerUnreachableError as silence:
-        _moved(order, Order.Status.UNKNOWN, str(silence))
+        order_claim(order, Order.Status.UNKNOWN, detail=str(silence))
     else:
-        _keep_answer(order, answer)
+        # It may be filled already: its report can be booked by another process before the answer reaches this one.
+        broker_order_apply(account=order.account, told=answer)
 
 
-def _keep_answer(order: Order, answer: BrokerOrder) -> None:
-    Order.objects.filter(pk=order.pk).update(broker_order_id=answer.broker_order_id)
-    # It may be filled already: its report can be booked by another process before the answer reaches this one.
-    _moved(order, Order.Status.ACCEPTED)
+def _keep_refusal(order: Order, refusal: BrokerRejectedError) -> None:
+    if refusal.code == DUPLICATE_ORDER:
+        # An earlier attempt arrived after all: it is asked about, for it may be at work or filled.
+        order_claim(order, Order.Status.UNKNOWN, detail=str(refusal))
+    else:
+        order_end(order=order, after=Order.Status.REJECTED, detail=str(refusal), reject_code=refusal.code)
 
 
 def _request(order: Order) -> OrderRequest:
@@ -111,14 +95,22 @@ def _request(order: Order) -> OrderRequest:
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         time_in_force=TimeInForce(order.time_in_force),
+        extended_hours=_is_after_hours(order),
         quote_source=order.quote_source,
         commission=order.commission_terms,
         expires_at=order.expires_at,
     )
 
 
+def _is_after_hours(order: Order) -> bool:
+    """Return whether an order goes out while only the extended session of a portfolio that trades in it is open."""
+    portfolio, exchange = order.cell.portfolio, order.cell.instrument.exchange
+    extended = portfolio.trading_hours == Portfolio.TradingHours.EXTENDED and portfolio.feed != REPLAY
+    return extended and not calendars.is_open(exchange, clock.now())
+
+
 def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:
-    """Book every report since the cursor, then move the cursor. Return the fills that were new."""
+    """Take every report since the cursor, then move the cursor. Return the fills that were new."""
     cursor, _ = FillCursor.objects.get_or_create(account=account)
     booked = []
     for report in broker.fills_since(cursor.position):

@@ -9,7 +9,7 @@ from portfolios.models import Cell, Instrument, Portfolio
 from trading.feeds.registry import REPLAY, feed_of
 from trading.models import Order, Tick
 from trading.services.corporate_actions import splits_due
-from trading.services.order_ends import CANCELLABLE, order_cancel
+from trading.services.order_cancels import CANCELLABLE, order_cancel
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.tick_states import tick_done, tick_failed
 from trading.services.ticks import TickOutcome, tick_run

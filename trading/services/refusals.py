@@ -1,0 +1,90 @@
+"""Reports of brokers that are not taken: kept as they came, counted, and shown to a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from portfolios.models import BrokerAccount
+from portfolios.services.changes import lock
+from portfolios.services.events import event_record, subject_of
+from portfolios.services.origin import Origin
+from trading.brokers.base import BrokerOrder, FillReport
+from trading.models import RefusedReport
+from volbal.common import clock
+
+ORIGIN = Origin(task="broker")
+# How often and from where a report came says nothing about what it is.
+NOT_ITS_CONTENT = frozenset({"cursor"})
+
+logger = logging.getLogger(__name__)
+
+
+def report_refuse(
+    *, account: BrokerAccount, payload: FillReport | BrokerOrder | Mapping[str, Any] | str, code: str, sentence: str
+) -> RefusedReport:
+    """Keep a report that makes no sense, whole, with the reason; the same one again is counted.
+
+    `payload` is the report as it came, a frame that could not even be read included.
+    """
+    kept = payload_of(payload)
+    with transaction.atomic():
+        lock(account)
+        known = RefusedReport.objects.filter(account=account, fingerprint=_fingerprint(kept))
+        if known.update(repetitions=F("repetitions") + 1, last_at=clock.now()) == 1:
+            return known.get()
+        row = RefusedReport.objects.create(
+            tenant_id=account.tenant_id,
+            account=account,
+            code=code,
+            sentence=sentence[:400],
+            payload=kept,
+            fingerprint=_fingerprint(kept),
+            last_at=clock.now(),
+        )
+        event_record(
+            kind="report.refused",
+            subject=subject_of(account),
+            origin=ORIGIN,
+            tenant_id=account.tenant_id,
+            after={"report": row.pk, "code": code, "sentence": row.sentence},
+        )
+    logger.warning("a report of account %s was refused: %s", account.pk, sentence)
+    return row
+
+
+def payload_of(report: Any) -> dict[str, Any]:
+    """Return a report as JSON that every database keeps, with what it is under `kind`."""
+    if isinstance(report, FillReport | BrokerOrder) and is_dataclass(report):
+        kind = "fill" if isinstance(report, FillReport) else "order"
+        return {"kind": kind, **{name: _plain(value) for name, value in asdict(report).items()}}
+    return {"kind": "frame", "content": _plain(report)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_text(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, bool | int):
+        return value
+    return value.isoformat() if isinstance(value, dt.datetime) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Return a text that can be stored: no zero characters, no halves of characters."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def _fingerprint(payload: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in payload.items() if name not in NOT_ITS_CONTENT}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

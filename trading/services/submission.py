@@ -1,0 +1,71 @@
+"""The last look at an intent before it is sent: whether it is still in time, and still at its price (strategy 9)."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+from django.db import transaction
+
+from portfolios.models import BrokerAccount, Portfolio
+from trading.feeds.registry import REPLAY
+from trading.models import Order, Quote
+from trading.services.order_ends import order_end
+from volbal.common import clock
+from volbal.common.errors import Conflict
+
+# How far the price may move between decision and submission before the rule is asked again.
+MOST_DRIFT = Decimal("0.0020")
+BASIS_POINTS = 10_000
+S = Order.Status
+
+logger = logging.getLogger(__name__)
+
+
+def intents_expire(*, account: BrokerAccount) -> None:
+    """End day orders that were not sent by their close, whether or not the broker answers."""
+    late = Order.objects.filter(account=account, status=S.INTENT, expires_at__lte=clock.now())
+    for order in late.order_by("id"):
+        _end(order, S.EXPIRED, "not sent before the close")
+
+
+def intent_stands(*, order: Order) -> bool:
+    """Return whether an intent may be sent now.
+
+    A rule's order whose price moved by more than 20 bps since it was decided is cancelled, counts no longer among the
+    day's orders, and its portfolio is looked at again at once. A replay is history and an order by hand a person's.
+    """
+    if order.expires_at is not None and order.expires_at <= clock.now():
+        return False
+    price = _moved_to(order)
+    if price is None:
+        return True
+    drift = abs(price / order.decision_price - 1) * BASIS_POINTS
+    detail = (
+        f"The price went from {order.decision_price.normalize():f} to {price.normalize():f} ({drift:.0f} bps) "
+        "before it was sent; the rule is asked again."
+    )
+    with transaction.atomic():
+        if _end(order, S.CANCELLED, detail):
+            ticking = Portfolio.objects.filter(pk=order.cell.portfolio_id, next_tick_at__isnull=False)
+            ticking.update(next_tick_at=clock.now())
+    return False
+
+
+def _end(order: Order, after: Order.Status, detail: str) -> bool:
+    try:
+        return order_end(order=order, after=after, detail=detail, was_submitted=False)
+    except Conflict as first:
+        logger.info("%s", first)
+        return False
+
+
+def _moved_to(order: Order) -> Decimal | None:
+    """Return the newest price where it is too far from the one decided at; None where the order may go."""
+    portfolio = order.cell.portfolio
+    if order.purpose != Order.Purpose.RULE or order.decision_price is None or portfolio.feed == REPLAY:
+        return None
+    quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.cell.instrument_id).first()
+    if quote is None or quote.last is None:
+        return None
+    return quote.last if abs(quote.last / order.decision_price - 1) > MOST_DRIFT else None
