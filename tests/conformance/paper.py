@@ -20,8 +20,8 @@ from trading.brokers.paper import PaperBroker
 from trading.brokers.paper.book import Book
 from trading.brokers.paper.dice import Dice
 from trading.brokers.paper.settings import PaperSettings
-from trading.feeds.base import quotes_store
 from trading.models import PaperBook, PaperOrder
+from trading.services.pricing import prices_judge
 from volbal.common import clock
 from volbal.common.tenancy import tenant_scope
 
@@ -67,7 +67,7 @@ class PaperHarness:
         return PaperBroker(BrokerAccount.objects.get(pk=self.account.pk))
 
     def price(self, last: Decimal) -> None:
-        quotes_store([quote(self.instrument, last, clock.now())])
+        prices_judge(quotes=[quote(self.instrument, last, clock.now())], as_of=clock.now())
 
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         Book(self.account, PaperSettings()).fill(client_order_id, quantity, price)

@@ -14,12 +14,12 @@ from portfolios.models import Portfolio
 from tests.portfolios.builders import make_instrument
 from tests.trading.builders import OPEN, SESSIONS, Desk, make_actions, make_replay, make_series, quote
 from trading.brokers.registry import broker_names, broker_of
-from trading.feeds.base import quotes_store
 from trading.feeds.registry import feed_of
 from trading.feeds.replay import timeline_of
 from trading.feeds.synthetic import SyntheticFeed
 from trading.marketdata.catalogue import series_store
 from trading.models import BarSeries, Quote, ReplayRun
+from trading.services.pricing import history_take, prices_judge
 from trading.services.replay_runs import replay_run_steps
 from volbal.common.errors import Refused
 from volbal.strategy import Bars, BarsError, Split
@@ -146,15 +146,15 @@ class TestRegistry:
 
     def test_an_unknown_broker_is_refused_with_the_known_ones(self, desk: Desk) -> None:
         desk.account.broker = "nonesuch"
-        with pytest.raises(Refused, match=r"no broker named 'nonesuch' for account Main\. Use one of: paper"):
+        with pytest.raises(Refused, match=r"no broker named 'nonesuch' for account Main\. Use one of: .*paper"):
             broker_of(desk.account)
-        assert broker_names() == ["paper"]
+        assert "paper" in broker_names()
 
 
 def test_the_newest_quote_of_each_source_is_kept(desk: Desk) -> None:
     ibm, aapl = make_instrument("IBM"), make_instrument("AAPL")
-    quotes_store([quote(ibm, 100), quote(aapl, 50)])
-    quotes_store([quote(ibm, 101)])
+    prices_judge(quotes=[quote(ibm, 100), quote(aapl, 50)], as_of=OPEN)
+    prices_judge(quotes=[quote(ibm, 101)], as_of=OPEN)
     assert {one.instrument_id: one.last for one in Quote.objects.all()} == {ibm.pk: 101, aapl.pk: 50}
 
 
@@ -163,7 +163,7 @@ def test_quotes_are_written_in_one_order_whoever_writes_them(desk: Desk) -> None
     told = []
     for given in (quotes, quotes[::-1]):
         with CaptureQueriesContext(connection) as captured:
-            quotes_store(given)
+            history_take(quotes=given, as_of=OPEN)
         told.append([query["sql"] for query in captured.captured_queries])
     assert told[0] == told[1]
 

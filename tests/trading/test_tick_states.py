@@ -16,11 +16,11 @@ from portfolios.services import member_add, portfolio_archive, portfolio_set_tic
 from tests.portfolios.builders import BY_TEST, make_instrument
 from tests.trading.builders import OPEN, Desk, make_desk, open_cell, quote
 from trading import tasks
-from trading.feeds.base import quotes_store
 from trading.models import Evaluation, Tick, TickState
 from trading.selectors.tick_states import tick_lateness
 from trading.services.dispatch import next_due, portfolios_claim_due
 from trading.services.portfolio_ticks import portfolio_tick
+from trading.services.pricing import prices_judge
 from trading.services.tick_states import ticks_notice_missed
 from trading.services.wake_claims import WAKE_LOST_SECONDS
 from trading.services.wakes import quotes_wake
@@ -312,6 +312,6 @@ class TestWoken:
     def test_the_tick_sees_the_quote_that_woke_it(self, ticking: Portfolio) -> None:
         # The synthetic feed makes its own prices: what matters is that the stored quote is older than the tick.
         Portfolio.objects.update(tick_on_quotes=True)
-        quotes_store([quote(make_instrument(), 101, clock.now())])
+        prices_judge(quotes=[quote(make_instrument(), 101, clock.now())], as_of=clock.now())
         self.wake()
         assert Tick.objects.get().as_of <= clock.now()

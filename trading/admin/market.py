@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 from portfolios.admin.forms import ReasonForm
-from trading.models import ActionApplication, BarSeries, CorporateAction, Quote
+from trading.models import ActionApplication, BarSeries, CorporateAction
 from trading.services.cash_in_lieu import cash_in_lieu_book
 from volbal.common.admin import SharedAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
@@ -23,16 +23,6 @@ class BarSeriesAdmin(SharedAdmin):
     list_filter = ("resolution", "is_synthetic", "source", "instrument")
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol", "source", "sha256")
-
-
-@admin.register(Quote)
-class QuoteAdmin(SharedAdmin):
-    """The newest quote of each source."""
-
-    list_display = ("source", "instrument", "last", "bid", "ask", "is_synthetic", "as_of", "received_at")
-    list_filter = ("is_synthetic", "source", "instrument")
-    list_select_related = ("instrument",)
-    search_fields = ("instrument__symbol", "source")
 
 
 @admin.register(CorporateAction)

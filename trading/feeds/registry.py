@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from portfolios.models import Portfolio
-from trading.feeds.base import Feed
+from trading.feeds.base import Feed, PriceQuote
 from trading.feeds.synthetic import SyntheticFeed
 from volbal.common.errors import Refused
 
@@ -31,10 +31,20 @@ def feed_of(portfolio: Portfolio) -> Feed:
             hint=f"Use one of: {', '.join(feed_names())}.",
         )
     feed = factory()
-    if feed.is_synthetic and portfolio.mode == Portfolio.Mode.LIVE:
+    _require_allowed(portfolio, feed.is_synthetic, feed.name)
+    return feed
+
+
+def require_real_prices(portfolio: Portfolio, quotes: Iterable[PriceQuote]) -> None:
+    """Raise Refused where invented prices reach a live portfolio."""
+    for quote in quotes:
+        _require_allowed(portfolio, quote.is_synthetic, quote.source)
+
+
+def _require_allowed(portfolio: Portfolio, is_synthetic: bool, name: str) -> None:
+    if is_synthetic and portfolio.mode == Portfolio.Mode.LIVE:
         raise Refused(
-            f"Portfolio {portfolio.name} is live and the feed {portfolio.feed!r} invents its prices.",
+            f"Portfolio {portfolio.name} is live and the feed {name!r} invents its prices.",
             code="synthetic_in_live",
             hint="Give it a feed of real prices.",
         )
-    return feed

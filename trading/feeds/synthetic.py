@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
+from django.conf import settings
 
 from portfolios.models import Instrument
 from trading.feeds.base import PriceQuote
@@ -22,27 +23,35 @@ _SWING = 0.012
 class SyntheticFeed:
     """Prices around 100 that swing by a few percent within minutes. Always labelled synthetic."""
 
-    name = "synthetic"
-    is_synthetic = True
+    name = source = "synthetic"
+    is_synthetic = is_two_sided = True
+    is_remote = is_delayed = False
 
-    def __init__(self, seed: int = 1) -> None:
-        self.seed = seed
+    def __init__(self, seed: int | None = None, spread_bps: float | None = None) -> None:
+        self.seed = settings.SYNTHETIC_SEED if seed is None else seed
+        self.spread_bps = settings.SYNTHETIC_SPREAD_BPS if spread_bps is None else spread_bps
 
-    def quotes(self, instruments: Iterable[Instrument], moment: dt.datetime) -> list[PriceQuote]:
-        """Return a price made this second for every instrument."""
+    def quotes(self, instruments: Sequence[Instrument], moment: dt.datetime) -> list[PriceQuote]:
+        """Return a price made this second for every instrument, with a bid and an ask around it."""
         second = moment.replace(microsecond=0)
-        return [
-            PriceQuote(
-                instrument_id=instrument.pk,
-                source=self.name,
-                is_synthetic=True,
-                last=self._price(instrument.symbol, second),
-                previous_close=self._price(instrument.symbol, second.replace(hour=0, minute=0, second=0)),
-                as_of=second,
-                received_at=moment,
-            )
-            for instrument in instruments
-        ]
+        return [self._quote(instrument, second, moment) for instrument in instruments]
+
+    def _quote(self, instrument: Instrument, second: dt.datetime, moment: dt.datetime) -> PriceQuote:
+        last = self._price(instrument.symbol, second)
+        half = last * Decimal(str(self.spread_bps)) / 20_000
+        return PriceQuote(
+            instrument_id=instrument.pk,
+            source=self.source,
+            is_synthetic=True,
+            last=last,
+            last_at=second,
+            bid=numbers.price(last - half),
+            ask=numbers.price(last + half),
+            previous_close=self._price(instrument.symbol, second.replace(hour=0, minute=0, second=0)),
+            as_of=second,
+            received_at=moment,
+            is_two_sided=True,
+        )
 
     def _price(self, symbol: str, second: dt.datetime) -> Decimal:
         random = np.random.default_rng((self.seed, zlib.crc32(symbol.encode())))

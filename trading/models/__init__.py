@@ -5,6 +5,7 @@ from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition
 from trading.models.paper import PaperBook, PaperFill, PaperOrder, PaperReport
+from trading.models.prices import FeedStatus, PriceQuarantine, PriceTrack, QuoteStatistic
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
 from trading.models.report import HeldFill, HeldFillResolution, RefusedReport
@@ -19,6 +20,7 @@ __all__ = [
     "CorporateAction",
     "DailyMark",
     "Evaluation",
+    "FeedStatus",
     "Fill",
     "FillCursor",
     "HeldFill",
@@ -29,7 +31,10 @@ __all__ = [
     "PaperFill",
     "PaperOrder",
     "PaperReport",
+    "PriceQuarantine",
+    "PriceTrack",
     "Quote",
+    "QuoteStatistic",
     "RefusedReport",
     "ReplayRun",
     "Tick",

@@ -46,7 +46,14 @@ class Quote(models.Model):
     bid = price_field(null=True, blank=True)
     ask = price_field(null=True, blank=True)
     last = price_field(null=True, blank=True)
+    last_at = models.DateTimeField(null=True, blank=True, help_text="When the last trade was, where the source says so")
     previous_close = price_field(null=True, blank=True)
+    price = price_field(
+        null=True, blank=True, help_text="What cells are valued at: the newest accepted reference price"
+    )
+    reference = price_field(null=True, blank=True, help_text="Of the newest quote, accepted or not")
+    refusal = models.CharField(max_length=24, blank=True, help_text="Why nothing may trade on it; empty where it may")
+    refusal_text = models.CharField(max_length=300, blank=True, help_text="The same in words")
     is_synthetic = models.BooleanField()
     as_of = models.DateTimeField(help_text="When the price was made")
     received_at = models.DateTimeField()

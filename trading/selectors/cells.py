@@ -11,11 +11,11 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rules_of
+from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark, Evaluation, Quote, ReplayRun
 from trading.selectors.performance import NO_RETURNS, History, Returns, histories, returns
 from trading.selectors.times import exchange_zone
-from trading.services.live import quote_source
 from trading.services.marks import value_at
 from trading.services.triggers import triggers_in_force
 from volbal.common import clock, numbers
@@ -144,25 +144,25 @@ def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     quotes, decisions = _quotes(cells), _decisions(cells)
     days = {cell.pk: _day(cell, quotes) for cell in cells}
     past = histories(cells, days)
-    own = {cell.pk: quotes.get((quote_source(cell.portfolio), cell.instrument_id)) for cell in cells}
-    known = {cell_id: quote.last for cell_id, quote in own.items() if quote is not None and quote.last is not None}
+    own = {cell.pk: quotes.get((source_of(cell.portfolio), cell.instrument_id)) for cell in cells}
+    known = {cell_id: quote.price for cell_id, quote in own.items() if quote is not None and quote.price is not None}
     rules = triggers_in_force(cells, days, rules_of(cells, known))
     views = []
     for cell, rule in zip(cells, rules, strict=True):
-        quote, day = quotes.get((quote_source(cell.portfolio), cell.instrument_id)), days[cell.pk]
+        quote, day = quotes.get((source_of(cell.portfolio), cell.instrument_id)), days[cell.pk]
         views.append(_view(cell, rule, quote, day, decisions.get(cell.pk), past.get(cell.pk)))
     return sorted(views, key=_order)
 
 
 def present_quote(cell: Cell) -> Quote | None:
     """Return a cell's newest quote, if it has one."""
-    return Quote.objects.filter(source=quote_source(cell.portfolio), instrument=cell.instrument_id).first()
+    return Quote.objects.filter(source=source_of(cell.portfolio), instrument=cell.instrument_id).first()
 
 
 def present_price(cell: Cell) -> Decimal | None:
     """Return a cell's newest price, if it has one."""
     quote = present_quote(cell)
-    return None if quote is None else quote.last
+    return None if quote is None else quote.price
 
 
 def present_moment(cell: Cell) -> dt.datetime:
@@ -183,9 +183,9 @@ def _order(view: CellView) -> tuple[bool, bool, float, str]:
 
 
 def _quotes(cells: Sequence[Cell]) -> dict[tuple[str, int], Quote]:
-    sources = {quote_source(cell.portfolio) for cell in cells}
+    sources = {source_of(cell.portfolio) for cell in cells}
     held = {cell.instrument_id for cell in cells}
-    rows = Quote.objects.filter(source__in=sources, instrument__in=held, last__isnull=False)
+    rows = Quote.objects.filter(source__in=sources, instrument__in=held, price__isnull=False)
     return {(quote.source, quote.instrument_id): quote for quote in rows}
 
 
@@ -197,7 +197,7 @@ def _decisions(cells: Sequence[Cell]) -> dict[int, LastDecision]:
 
 
 def _day(cell: Cell, quotes: dict[tuple[str, int], Quote]) -> dt.date:
-    quote = quotes.get((quote_source(cell.portfolio), cell.instrument_id))
+    quote = quotes.get((source_of(cell.portfolio), cell.instrument_id))
     moment = quote.as_of if quote is not None else cell.opened_at or cell.created_at
     return exchange_calendar(cell.instrument.exchange).day_of(moment)
 
@@ -210,7 +210,7 @@ def _view(
     last: LastDecision | None,
     past: History | None,
 ) -> CellView:
-    price = None if quote is None else quote.last
+    price = None if quote is None else quote.price
     replay: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     value = cell.opening_value if price is None else value_at(cell, price)
     buy, sell, share = next_levels(cell, rule, day, price)
@@ -230,7 +230,7 @@ def _view(
         currency=cell.instrument.currency,
         price=price,
         previous_close=None if quote is None else quote.previous_close,
-        source=quote_source(cell.portfolio),
+        source=source_of(cell.portfolio),
         is_synthetic=quote is not None and quote.is_synthetic,
         as_of=None if quote is None else quote.as_of,
         cash=cell.cash,

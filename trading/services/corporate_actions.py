@@ -163,7 +163,7 @@ def _pay_due(cells: list[Cell], days: dict[int, dt.date], prices: dict[int, Mark
     for application in unpaid.order_by("pay_date", "id"):
         cell = by_id[application.cell_id]
         if application.pay_date is not None and application.pay_date <= days[cell.pk]:
-            _pay(cell, application, prices[cell.instrument_id].price, as_of)
+            _pay(cell, application, prices[cell.instrument_id].accepted, as_of)
 
 
 def _pay(cell: Cell, application: ActionApplication, close: Decimal, as_of: dt.datetime) -> None:

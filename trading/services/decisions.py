@@ -14,7 +14,7 @@ from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_rows, commission_terms, parameter_rows
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Tick
-from trading.services.gates import GateFacts, gate_reason
+from trading.services.gates import Gate, GateFacts, gate_of
 from trading.services.pricing import MarketPrice
 from trading.services.triggers import triggers_put_in_force
 from volbal.common import numbers
@@ -59,11 +59,11 @@ def decide_cells(
     decided = []
     for index, cell in enumerate(cells):
         price = prices[cell.instrument_id]
-        gate = gate_reason(facts, cell, price) or _broken(rows[index])
+        gate = gate_of(facts, cell, price) or _broken(rows[index])
         answer = (
             answers.decision(index)
             if gate is None
-            else gate_decision(gate, float(price.price), rows[index], parameters[index])
+            else gate_decision(gate.reason, float(price.price), rows[index], parameters[index], because=gate.because)
         )
         quantity, limit = _order_of(answer, rows[index], parameters[index], facts)
         decided.append(
@@ -72,9 +72,9 @@ def decide_cells(
     return decided
 
 
-def _broken(row: FloatArray) -> Reason | None:
+def _broken(row: FloatArray) -> Gate | None:
     """Return `halted` for negative totals, booked from a broker's report: the rule's bounds begin at 0."""
-    return Reason.HALTED if row[: at.ANCHOR].min() < 0.0 else None
+    return Gate(Reason.HALTED) if row[: at.ANCHOR].min() < 0.0 else None
 
 
 def _order_of(

@@ -163,6 +163,8 @@ def synthetic_load(*, tenant: Tenant) -> Portfolio:
 def _open_synthetic(portfolio: Portfolio, instrument: Instrument) -> None:
     moment = clock.now()
     price = feed_of(portfolio).quotes([instrument], moment)[0].last
+    if price is None:
+        raise LookupError(f"{portfolio.feed} gives no price of {instrument}")
     opening = opening_preview(price=price, amount=Decimal(50_000))
     cell = cell_open(
         portfolio=portfolio,

@@ -38,20 +38,46 @@ def cells_with_open_orders(portfolio: Portfolio) -> frozenset[int]:
     return frozenset(rows.values_list("cell_id", flat=True))
 
 
-def gate_reason(facts: GateFacts, cell: Cell, price: MarketPrice) -> Reason | None:
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Why the rule is not asked; `because` says it with its numbers, as the rest of a sentence, where there are any."""
+
+    reason: Reason
+    because: str = ""
+
+
+def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
     """Return why the rule is not asked for this cell at this moment, or None where it is.
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
     """
     if facts.portfolio.halted_because or account_blocks(facts.portfolio.account):
-        return Reason.HALTED
+        return Gate(Reason.HALTED)
     if cell.pk in facts.cells_awaiting_split:
-        return Reason.CORPORATE_ACTION_PENDING
+        return Gate(Reason.CORPORATE_ACTION_PENDING)
     if cell.pk in facts.cells_with_open_orders:
-        return Reason.ORDER_IN_FLIGHT
+        return Gate(Reason.ORDER_IN_FLIGHT)
     if not _is_open(facts, cell):
-        return Reason.MARKET_CLOSED
-    return price.refusal
+        return Gate(Reason.MARKET_CLOSED)
+    if price.refusal is not None:
+        return Gate(price.refusal, price.refusal_text)
+    return None if facts.is_replay else _too_wide(cell, price)
+
+
+def _too_wide(cell: Cell, price: MarketPrice) -> Gate | None:
+    """Return the gate of a cell that trades up to some spread only; one that cannot be known is too wide as well."""
+    limit = cell.max_spread_bps
+    if limit is None or (price.spread_bps is not None and price.spread_bps <= float(limit)):
+        return None
+    if price.spread_bps is None:
+        return Gate(
+            Reason.WIDE_SPREAD, f"{price.source} gives no bid and ask, and this cell trades up to {limit:f} bps"
+        )
+    sides = f"bid {price.bid:,.2f}, ask {price.ask:,.2f}"
+    return Gate(
+        Reason.WIDE_SPREAD,
+        f"the spread of {price.spread_bps:,.1f} bps ({sides}) is more than this cell's {limit:f} bps",
+    )
 
 
 def _is_open(facts: GateFacts, cell: Cell) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import OuterRef, Subquery
 
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rules_of
+from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Evaluation, Fill, Quote, ReplayRun
 from trading.services.marks import value_at
@@ -129,7 +130,7 @@ def cells_live(portfolio: Portfolio) -> tuple[CellUpdate, ...]:
         cell.pk: exchange_calendar(cell.instrument.exchange).day_of(quotes[cell.instrument_id].as_of) for cell in priced
     }
     parameters = triggers_in_force(
-        priced, days, rules_of(priced, {cell.pk: quotes[cell.instrument_id].last or numbers.ZERO for cell in priced})
+        priced, days, rules_of(priced, {cell.pk: quotes[cell.instrument_id].price or numbers.ZERO for cell in priced})
     )
     last = _last_evaluations(priced)
     return tuple(
@@ -138,15 +139,9 @@ def cells_live(portfolio: Portfolio) -> tuple[CellUpdate, ...]:
     )
 
 
-def quote_source(portfolio: Portfolio) -> str:
-    """Return the source whose quotes a portfolio trades on: its feed, or its own replay."""
-    replay = getattr(portfolio, "replay", None)
-    return portfolio.feed if replay is None else replay.source
-
-
 def _newest_quotes(portfolio: Portfolio, cells: list[Cell]) -> dict[int, Quote]:
-    rows = Quote.objects.filter(source=quote_source(portfolio), instrument__in={cell.instrument_id for cell in cells})
-    return {quote.instrument_id: quote for quote in rows if quote.last is not None}
+    rows = Quote.objects.filter(source=source_of(portfolio), instrument__in={cell.instrument_id for cell in cells})
+    return {quote.instrument_id: quote for quote in rows if quote.price is not None}
 
 
 def _last_evaluations(cells: list[Cell]) -> dict[int, Evaluation]:
@@ -159,7 +154,7 @@ def _last_evaluations(cells: list[Cell]) -> dict[int, Evaluation]:
 def _cell_update(
     cell: Cell, quote: Quote, parameters: StrategyParameters, day: dt.date, last: Evaluation | None
 ) -> CellUpdate:
-    price = quote.last or numbers.ZERO
+    price = quote.price or numbers.ZERO
     triggers = _next_triggers(cell, parameters, day, price)
     distances = _distance_of(triggers.buy, price), _distance_of(triggers.sell, price)
     value = value_at(cell, price)

@@ -21,23 +21,25 @@ def value_at(cell: Cell, last: Decimal) -> Decimal:
 
 
 def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], prices: dict[int, MarketPrice]) -> Decimal:
-    """Keep the newest mark of each cell's day, in one statement, and return the cells' value together."""
-    marked = list(cells)
-    closes = [prices[cell.instrument_id].price for cell in marked]
-    values = [value_at(cell, close) for cell, close in zip(marked, closes, strict=True)]
+    """Keep the newest mark of each cell's day, in one statement, and return the cells' value together.
+
+    A price that is not believed marks nothing; its cells are worth what they were at the last accepted one.
+    """
+    worth = [(cell, prices[cell.instrument_id], value_at(cell, prices[cell.instrument_id].accepted)) for cell in cells]
+    marked = [one for one in worth if one[1].is_believed]
     rows_write(
         DailyMark,
         {
-            "tenant_id": [cell.tenant_id for cell in marked],
-            "cell_id": [cell.pk for cell in marked],
-            "day": [days[cell.pk] for cell in marked],
-            "close": closes,
-            "value": values,
+            "tenant_id": [cell.tenant_id for cell, _, _ in marked],
+            "cell_id": [cell.pk for cell, _, _ in marked],
+            "day": [days[cell.pk] for cell, _, _ in marked],
+            "close": [price.accepted for _, price, _ in marked],
+            "value": [value for _, _, value in marked],
         },
         unique=["cell", "day"],
         update=["close", "value"],
     )
-    return sum(values, numbers.ZERO)
+    return sum((value for _, _, value in worth), numbers.ZERO)
 
 
 def mark_refresh(*, cell: Cell) -> None:

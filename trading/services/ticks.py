@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
 
 from portfolios.models import Cell, Portfolio
 from portfolios.services.order_counts import cells_count_orders
-from trading.feeds.base import PriceQuote, quotes_store
-from trading.feeds.registry import REPLAY
+from trading.feeds.base import PriceQuote
+from trading.feeds.registry import REPLAY, require_real_prices
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Evaluation, Order, Tick
 from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
 from trading.services.gates import GateFacts, cells_with_open_orders
 from trading.services.marks import marks_store
-from trading.services.pricing import MarketPrice, market_prices
+from trading.services.pricing import MarketPrice, history_take, prices_judge
 from volbal.common import clock
 from volbal.common.bulk import rows_write
 from volbal.common.clock import require_aware
@@ -49,6 +49,7 @@ def tick_run(
     as_of = require_aware(as_of, "as_of")
     started = time.perf_counter()
     by_instrument = {quote.instrument_id: quote for quote in quotes}
+    judged = _judged(portfolio_id, by_instrument.values(), as_of)
     with transaction.atomic():
         portfolio = (
             Portfolio.objects.select_for_update(of=("self",), no_key=True)
@@ -59,8 +60,7 @@ def tick_run(
         taken = Tick.objects.filter(portfolio=portfolio, as_of__gte=as_of if due is None else min(due, as_of))
         if portfolio.is_archived or taken.exists():
             return None
-        quotes_store(by_instrument.values())
-        prices = market_prices(by_instrument.values(), as_of=as_of, is_replay=portfolio.feed == REPLAY)
+        prices = history_take(quotes=by_instrument.values(), as_of=as_of) if judged is None else judged
         cells = _cells(portfolio, prices)
         days = _days(cells, as_of)
         open_orders = cells_with_open_orders(portfolio)
@@ -80,6 +80,16 @@ def tick_run(
         cells_count_orders(cells=ordering, days=days)
         Tick.objects.filter(pk=tick.pk).update(duration_ms=round((time.perf_counter() - started) * 1000))
     return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(ordering))
+
+
+def _judged(portfolio_id: int, quotes: Collection[PriceQuote], as_of: dt.datetime) -> dict[int, MarketPrice] | None:
+    """Judge and keep the quotes, which every portfolio on their source shares, before anything of this one is held.
+
+    Return None in a replay, whose prices are its own. Raises Refused where invented prices reach a live portfolio.
+    """
+    portfolio = Portfolio.objects.only("name", "mode", "feed").get(pk=portfolio_id)
+    require_real_prices(portfolio, quotes)
+    return None if portfolio.feed == REPLAY else prices_judge(quotes=quotes, as_of=as_of)
 
 
 def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:

@@ -109,10 +109,15 @@ def _flag(value: bool) -> str:
     return "t" if value else "f"
 
 
+def _binary(value: bytes) -> str:
+    return _quoted(f"\\x{bytes(value).hex()}")
+
+
 _WRITERS: dict[str, Callable[[Any], str]] = {
     "AutoField": str,
     "BigAutoField": str,
     "BigIntegerField": str,
+    "BinaryField": _binary,
     "BooleanField": _flag,
     "DateField": dt.date.isoformat,
     "DateTimeField": _moment,

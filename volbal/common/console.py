@@ -19,8 +19,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.accountreconciliation": "Which accounts agree with their broker, and since when",
         "trading.heldfill": "Fills without an order of ours: adopt, ignore",
         "trading.refusedreport": "What brokers reported that makes no sense: try again, dismiss",
-        "trading.quote": "How fresh prices are, by source",
         "trading.tickstate": "Whose ticks are late, missed or failing, and why",
+        "trading.feedstatus": "Which feeds give prices, and which are silent",
+        "trading.pricequarantine": "Prices that wait for a person: accept, refuse",
+        "trading.quote": "How fresh prices are, by source, and why nothing trades on one",
         "trading.tick": "When each portfolio was looked at, and how long it took",
     },
     "What happened": {
@@ -47,6 +49,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "Prices": {
         "portfolios.instrument": "What can be held",
         "trading.barseries": "Which bars there are, from where and how long",
+        "trading.quotestatistic": "How wide and how old quotes were, by day",
+        "trading.pricetrack": "What is remembered of each source, to judge its next price by",
         "trading.corporateaction": "Dividends and splits as announced",
     },
     "Paper broker": {

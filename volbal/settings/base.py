@@ -22,6 +22,12 @@ CREDENTIALS_KEYS: list[str] = []
 # Whether a demonstration gets made-up prices beside its replay (make dev).
 SEED_SYNTHETIC_PRICES = False
 
+# How far prices are trusted, where it differs from strategy 9: max_quote_age_seconds=20,quarantine_ratio=0.3
+PRICE_LIMITS: dict[str, float] = env.dict("PRICE_LIMITS", cast={"value": float}, default={})
+# Invented prices: the same seed gives the same prices; the spread around each.
+SYNTHETIC_SEED = env.int("SYNTHETIC_SEED", default=1)
+SYNTHETIC_SPREAD_BPS = env.float("SYNTHETIC_SPREAD_BPS", default=4.0)
+
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     ORDER_IN_FLIGHT = "order_in_flight"
     CORPORATE_ACTION_PENDING = "corporate_action_pending"
     TRADING_PAUSED = "trading_paused"
+    PRICE_QUARANTINED = "price_quarantined"
+    WIDE_SPREAD = "wide_spread"
 
 
 ACTIONS = tuple(Action)

@@ -153,18 +153,24 @@ def _parameter_numbers(parameters: StrategyParameters | FloatArray) -> FloatArra
 
 
 def gate_decision(
-    reason: str, price: float, cell: CellState | FloatArray, parameters: StrategyParameters | FloatArray
+    reason: str,
+    price: float,
+    cell: CellState | FloatArray,
+    parameters: StrategyParameters | FloatArray,
+    *,
+    because: str = "",
 ) -> Decision:
     """Return the SKIP of a gate that only the caller can know, without asking the rule (strategy 6).
 
-    `reason` is one of `GATE_REASONS`; cell and parameters may be given as their rows. Raises `CellError` on any
-    other reason.
+    `reason` is one of `GATE_REASONS`; cell and parameters may be given as their rows; `because` says it with the
+    numbers that only the caller knows, as the rest of a sentence. Raises `CellError` on any other reason.
     """
     checked_number("price", price, above=0.0)
     if reason not in GATE_REASONS:
         raise CellError("reason", reason, "one of " + ", ".join(sorted(GATE_REASONS)))
     outcome = ACTIONS.index(Action.SKIP), REASONS.index(Reason(reason)), 0, 0.0, 0.0
-    return _describe(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
+    told = _describe(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
+    return replace(told, sentence=f"Not asked: {because}.") if because else told
 
 
 def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: Outcome) -> Decision:

@@ -20,6 +20,8 @@ GATE_SENTENCES = {
     Reason.ORDER_IN_FLIGHT: "Not asked: an order is still on its way.",
     Reason.CORPORATE_ACTION_PENDING: "Not asked: a split or dividend of today is not booked yet.",
     Reason.TRADING_PAUSED: "Not asked: the cell is paused.",
+    Reason.PRICE_QUARANTINED: "Not asked: {price} is too far from the last accepted price; a person must look at it.",
+    Reason.WIDE_SPREAD: "Not asked: bid and ask are further apart than this cell allows.",
 }
 
 

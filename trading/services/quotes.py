@@ -1,0 +1,86 @@
+"""The newest quotes, as they are kept for everyone to read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from django.db.models import F
+
+from trading.feeds.base import PriceQuote
+from trading.models import FeedStatus, Quote
+from volbal.common.bulk import rows_write
+from volbal.common.errors import Refused
+from volbal.strategy.codes import Reason
+
+logger = logging.getLogger(__name__)
+
+_GIVEN = ["bid", "ask", "last", "last_at", "previous_close", "is_synthetic", "as_of", "received_at"]
+_JUDGED = ["price", "reference", "refusal", "refusal_text"]
+
+
+class JudgedPrice(Protocol):
+    """What was made of a quote."""
+
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def accepted(self) -> Decimal: ...
+    @property
+    def refusal(self) -> Reason | None: ...
+    @property
+    def refusal_text(self) -> str: ...
+
+
+def quotes_store(*, quotes: Sequence[PriceQuote], prices: Mapping[int, JudgedPrice]) -> None:
+    """Keep the newest quote of each source and instrument with its price, in one statement.
+
+    The order of rows is always the same, so that portfolios on the same prices wait for each other and never both.
+    Raises Refused where a source that gave real prices gives invented ones, or the reverse.
+    """
+    if not quotes:
+        return
+    _require_one_kind(quotes)
+    ordered = sorted(quotes, key=lambda one: (one.source, one.instrument_id))
+    columns: dict[str, list[Any]] = {
+        name: [getattr(quote, name) for quote in ordered] for name in ("source", "instrument_id", *_GIVEN)
+    }
+    judged = [prices[quote.instrument_id] for quote in ordered]
+    columns["price"] = [one.accepted for one in judged]
+    columns["reference"] = [one.price for one in judged]
+    columns["refusal"] = [one.refusal or "" for one in judged]
+    columns["refusal_text"] = [one.refusal_text for one in judged]
+    rows_write(Quote, columns, unique=["source", "instrument"], update=[*_GIVEN, *_JUDGED])
+
+
+def quotes_count(*, quotes: Sequence[PriceQuote], problems: Mapping[int, str]) -> None:
+    """Count what a source gave and what of it was refused, with the last reason; logged too."""
+    told = [
+        f"{quote.source}, instrument {quote.instrument_id}: {problems[quote.instrument_id]}"
+        for quote in quotes
+        if problems[quote.instrument_id]
+    ]
+    for line in told:
+        logger.warning("a quote was refused: %s", line)
+    changes: dict[str, object] = {"quote_count": F("quote_count") + len(quotes) - len(told)}
+    if told:
+        changes |= {"refused_count": F("refused_count") + len(told), "refusal": told[-1][:240]}
+    FeedStatus.objects.filter(source__in={quote.source for quote in quotes}).update(**changes)
+
+
+def _require_one_kind(quotes: Iterable[PriceQuote]) -> None:
+    """Raise Refused where a source would give both real and invented prices."""
+    kinds: dict[str, set[bool]] = {}
+    for quote in quotes:
+        kinds.setdefault(quote.source, set()).add(quote.is_synthetic)
+    for source, is_synthetic in Quote.objects.filter(source__in=kinds).values_list("source", "is_synthetic").distinct():
+        kinds[source].add(is_synthetic)
+    mixed = sorted(source for source, found in kinds.items() if len(found) > 1)
+    if mixed:
+        raise Refused(
+            f"The source {mixed[0]} would give both real and invented prices; its new quotes were not kept.",
+            code="mixed_source",
+            hint="Give invented prices a source of their own.",
+        )
