@@ -92,14 +92,14 @@ class AccountForgetForm(ReasonForm):
 class BrokerAccountAdmin(OperationsAdmin, TenantAdmin):
     """Accounts at brokers."""
 
-    list_display = (
+    list_display: ClassVar[Sequence[str]] = (
         "name", "tenant", "broker", "currency", "is_live", "unallocated_cash", "credentials_hint", "credentials_set_at",
     )  # fmt: skip
     list_filter = ("broker", "currency")
     list_select_related = ("tenant",)
     search_fields = ("name",)
     create_form = AccountForm
-    operations = (
+    operations: ClassVar[Sequence[Operation]] = (
         Operation("deposit", "Deposit cash", AccountDepositForm),
         Operation("withdraw", "Withdraw cash", AccountWithdrawForm),
         Operation("credentials", "Set keys", AccountCredentialsForm),
@@ -160,22 +160,6 @@ class PortfolioTicksForm(ReasonForm):
         )
 
 
-class PortfolioHaltForm(ReasonForm):
-    """Halt a portfolio."""
-
-    def perform(self, row: Portfolio) -> Model:
-        """Call the service."""
-        return services.portfolio_halt(portfolio=row, origin=self.origin)
-
-
-class PortfolioResumeForm(ReasonForm):
-    """Resume a portfolio."""
-
-    def perform(self, row: Portfolio) -> Model:
-        """Call the service."""
-        return services.portfolio_resume(portfolio=row, origin=self.origin)
-
-
 class PortfolioArchiveForm(ReasonForm):
     """Archive a portfolio."""
 
@@ -186,7 +170,7 @@ class PortfolioArchiveForm(ReasonForm):
 
 @admin.register(Portfolio)
 class PortfolioAdmin(OperationsAdmin, TenantAdmin):
-    """Portfolios, with what halts them."""
+    """Portfolios."""
 
     list_display: ClassVar[Sequence[str]] = (
         "name",
@@ -194,7 +178,6 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
         "account",
         "mode",
         "trading_hours",
-        "halted_because",
         "next_tick_at",
         "archived",
     )
@@ -204,19 +187,11 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
     create_form = PortfolioForm
     operations: ClassVar[Sequence[Operation]] = (
         Operation(
-            "halt",
-            "Halt",
-            PortfolioHaltForm,
-            harm="Nothing in these portfolios trades until they are resumed.",
-            possible=lambda portfolio: not portfolio.is_archived,
-        ),
-        Operation(
             "ticks",
             "Set ticks",
             PortfolioTicksForm,
             possible=lambda portfolio: not portfolio.is_archived and portfolio.mode != Portfolio.Mode.REPLAY,
         ),
-        Operation("resume", "Resume", PortfolioResumeForm, possible=lambda portfolio: portfolio.halted_because != ""),
         Operation(
             "archive",
             "Archive",
@@ -233,7 +208,7 @@ class PortfolioAdmin(OperationsAdmin, TenantAdmin):
 
     def describe(self, row: Portfolio) -> str:
         """Say which portfolio it is."""
-        return f"{row.name}: {row.get_mode_display().lower()}, {row.halted_because or 'not halted'}"
+        return f"{row.name}: {row.get_mode_display().lower()}"
 
 
 class InstrumentForm(OwnedForm):

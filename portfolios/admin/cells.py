@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -62,22 +62,6 @@ class PauseForm(ReasonForm):
     def perform(self, row: Cell) -> Model:
         """Call the service."""
         return services.cell_pause(cell=row, origin=self.origin)
-
-
-class ResumeForm(ReasonForm):
-    """Resume halted cells."""
-
-    def perform(self, row: Cell) -> Model:
-        """Call the service."""
-        return services.cell_resume(cell=row, origin=self.origin)
-
-
-class HaltForm(ReasonForm):
-    """Halt cells."""
-
-    def perform(self, row: Cell) -> Model:
-        """Call the service."""
-        return services.cell_halt(cell=row, origin=self.origin)
 
 
 class ArchiveForm(ReasonForm):
@@ -180,14 +164,14 @@ def _is_kept(cell: Cell) -> bool:
 class CellAdmin(OperationsAdmin, TenantAdmin):
     """Cells, with what they hold and why they stand still."""
 
-    list_display = (
+    list_display: ClassVar[tuple[str, ...]] = (
         "cell", "portfolio", "tenant", "status", "status_reason", "cash", "shares", "anchor", "orders_today",
     )  # fmt: skip
     list_filter = ("status", "portfolio__mode", "instrument")
     list_select_related = ("instrument", "portfolio", "tenant")
     search_fields = ("instrument__symbol", "name", "portfolio__name")
     create_form = CellForm
-    operations = (
+    operations: ClassVar[Sequence[Operation]] = (
         Operation("start", "Start", StartForm, possible=_can("started")),
         Operation(
             "pause",
@@ -195,14 +179,6 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
             PauseForm,
             harm="These cells do not trade until they are started again.",
             possible=_can("paused"),
-        ),
-        Operation("resume", "Resume", ResumeForm, possible=_can("resumed")),
-        Operation(
-            "halt",
-            "Halt",
-            HaltForm,
-            harm="These cells stop at once, until a person resumes them.",
-            possible=_can("halted"),
         ),
         Operation(
             "archive",

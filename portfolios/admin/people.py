@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -46,7 +46,7 @@ class TenantsAdmin(OperationsAdmin, TenantAdmin):
     """Tenants: a person sees their own, the platform operator makes new ones."""
 
     tenant_path = "pk"
-    list_display = ("name", "slug", "created_at")
+    list_display: ClassVar[tuple[str, ...]] = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
     create_form = TenantForm
 

@@ -8,6 +8,7 @@ from portfolios.models.instrument import Instrument
 from portfolios.models.ledger import LedgerEntry
 from portfolios.models.parameters import ParameterVersion
 from portfolios.models.portfolio import Portfolio
+from portfolios.models.restriction import TradingRestriction
 from portfolios.models.tenant import Membership, Tenant, TenantOwned
 from portfolios.models.user import User
 
@@ -25,5 +26,6 @@ __all__ = [
     "Portfolio",
     "Tenant",
     "TenantOwned",
+    "TradingRestriction",
     "User",
 ]

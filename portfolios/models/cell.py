@@ -16,14 +16,14 @@ class Cell(TenantOwned):
     """Running totals of a cell's ledger, and what the rule needs beside them (strategy 1).
 
     Written by `portfolios.services.ledger` and the verbs of `portfolios.services.cells`, nowhere else. Cash and shares
-    carry no constraint: a broker's fact is booked even when it makes them negative, and the cell halts.
+    carry no constraint: a broker's fact is booked even when it makes them negative, and the cell halts. `status` is
+    where it is in its life; what halts it or lets it only sell are rows of `TradingRestriction`.
     """
 
     class Status(models.TextChoices):
         STOPPED = "stopped", "Not started"
         ACTIVE = "active", "Active"
         PAUSED = "paused", "Paused"
-        HALTED = "halted", "Halted"
         ARCHIVED = "archived", "Archived"
 
     class Execution(models.TextChoices):

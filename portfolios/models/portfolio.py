@@ -32,7 +32,6 @@ class Portfolio(TenantOwned):
         default=False, help_text="A new quote of what it holds wakes it, beside the interval"
     )
     next_tick_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    halted_because = models.TextField(blank=True, help_text="Nothing trades while this is set")
     is_archived = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

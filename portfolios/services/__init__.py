@@ -25,14 +25,9 @@ from portfolios.services.parameters import (
     parameters_difference,
     parameters_roll_back,
 )
-from portfolios.services.portfolios import (
-    portfolio_archive,
-    portfolio_create,
-    portfolio_halt,
-    portfolio_resume,
-    portfolio_set_ticks,
-)
+from portfolios.services.portfolios import portfolio_archive, portfolio_create, portfolio_set_ticks
 from portfolios.services.presets import PRESETS, Preset
+from portfolios.services.restrictions import place_resume, restriction_lift, restriction_place
 from portfolios.services.reversals import entry_reverse
 from portfolios.services.tenants import (
     member_add,
@@ -84,11 +79,12 @@ __all__ = [
     "parameters_change",
     "parameters_difference",
     "parameters_roll_back",
+    "place_resume",
     "portfolio_archive",
     "portfolio_create",
-    "portfolio_halt",
-    "portfolio_resume",
     "portfolio_set_ticks",
+    "restriction_lift",
+    "restriction_place",
     "tenant_create",
     "user_create",
     "user_set_password",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
-from portfolios.models import Cell, Instrument, LedgerEntry, Portfolio
+from portfolios.models import Cell, Instrument, LedgerEntry, Portfolio, TradingRestriction
+from portfolios.models.restriction import PERSON
 from portfolios.services.amounts import cash_amount, price_amount, share_amount
 from portfolios.services.changes import changing, lock
 from portfolios.services.checks import insert, require_reason
@@ -18,6 +19,8 @@ from portfolios.services.ledger import Movement, book
 from portfolios.services.opening import stock_value
 from portfolios.services.origin import Origin
 from portfolios.services.parameters import first_version, require_live_floor
+from portfolios.services.restrictions import place_resume, restriction_place, restrictions_close
+from portfolios.standings import place_of
 from volbal.common.clock import require_aware
 from volbal.common.errors import Refused
 from volbal.strategy import StrategyParameters
@@ -27,24 +30,17 @@ Status = Cell.Status
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change of status: from where it is allowed, where it leads, and where it is nothing new."""
+    """A change of status: from where it is allowed, and where it leads."""
 
     origins: frozenset[str]
     target: Status
-    unchanged: frozenset[str] = frozenset()
 
 
 STEPS: Mapping[str, Step] = {
     "started": Step(frozenset({Status.STOPPED, Status.PAUSED}), Status.ACTIVE),
     "paused": Step(frozenset({Status.ACTIVE}), Status.PAUSED),
-    "resumed": Step(frozenset({Status.HALTED, Status.PAUSED}), Status.ACTIVE),
-    "archived": Step(frozenset({Status.STOPPED, Status.PAUSED, Status.HALTED}), Status.ARCHIVED),
-    # Whatever finds a fault must be able to halt: where nothing trades already there is nothing to do.
-    "halted": Step(
-        frozenset({Status.STOPPED, Status.ACTIVE, Status.PAUSED}),
-        Status.HALTED,
-        frozenset({Status.HALTED, Status.ARCHIVED}),
-    ),
+    "resumed": Step(frozenset({Status.PAUSED}), Status.ACTIVE),
+    "archived": Step(frozenset({Status.STOPPED, Status.PAUSED}), Status.ARCHIVED),
 }
 
 
@@ -106,10 +102,27 @@ def cell_start(*, cell: Cell, origin: Origin, expected_version: int | None = Non
     return _step("started", cell, origin=origin, expected_version=expected_version)
 
 
-def cell_resume(*, cell: Cell, origin: Origin, expected_version: int | None = None) -> Cell:
-    """Let a halted or paused cell trade again; a person says why. Raises Refused as `cell_start` does."""
+def cell_resume(
+    *,
+    cell: Cell,
+    origin: Origin,
+    expected_version: int | None = None,
+    seen: Collection[int] | None = None,
+) -> Cell:
+    """Lift what halts a cell, or lets it only sell, or else start it where it is paused; a person says why.
+
+    A halted cell is afterwards what it was before: one that was paused stays paused, and what holds its portfolio,
+    account, tenant, broker or everything goes on holding it. `seen` as in `place_resume`. Raises Refused as
+    `cell_start` does where it would trade.
+    """
     require_reason(origin, "Resuming a cell")
-    return _step("resumed", cell, origin=origin, expected_version=expected_version)
+    if not _held(cell):
+        return _step("resumed", cell, origin=origin, expected_version=expected_version)
+    with transaction.atomic():
+        if lock(cell).status == Status.ACTIVE:
+            _require_tradable(cell)
+        place_resume(on=place_of(cell), origin=origin, seen=seen)
+    return cell
 
 
 def cell_pause(*, cell: Cell, origin: Origin, expected_version: int | None = None) -> Cell:
@@ -117,28 +130,40 @@ def cell_pause(*, cell: Cell, origin: Origin, expected_version: int | None = Non
     return _step("paused", cell, origin=origin, expected_version=expected_version)
 
 
-def cell_halt(*, cell: Cell, origin: Origin) -> Cell:
-    """Stop a cell at once, for the reason in `origin`; one that is halted or archived stays as it is."""
+def cell_halt(*, cell: Cell, origin: Origin, cause: str = PERSON, cancels_orders: bool = True) -> Cell:
+    """Stop a cell at once, for the reason in `origin`; one that is halted for this cause or archived stays as it is.
+
+    Whatever finds a fault names itself in `cause`. May be called while the cell is being changed.
+    """
     require_reason(origin, "Halting a cell")
-    return _step("halted", cell, origin=origin)
+    if cell.status != Status.ARCHIVED:
+        place, state = place_of(cell), TradingRestriction.State.HALTED
+        restriction_place(on=place, state=state, origin=origin, cause=cause, cancels_orders=cancels_orders)
+    return cell
 
 
 def cell_archive(*, cell: Cell, origin: Origin, expected_version: int | None = None) -> Cell:
     """Put a cell that does not trade away for good; its books stay."""
-    return _step("archived", cell, origin=origin, expected_version=expected_version)
+    with transaction.atomic():
+        _step("archived", cell, origin=origin, expected_version=expected_version)
+        restrictions_close(on=place_of(cell), origin=origin)
+    return cell
+
+
+def _held(cell: Cell) -> bool:
+    return TradingRestriction.objects.filter(cell=cell, lifted_at__isnull=True).exists()
 
 
 def _step(verb: str, cell: Cell, *, origin: Origin, expected_version: int | None = None) -> Cell:
     step = STEPS[verb]
     with changing(cell, kind=f"cell.{verb}", origin=origin, expected_version=expected_version) as change:
         row = change.row
-        if row.status in step.unchanged:
-            return cell
         if row.status not in step.origins:
             allowed = " or ".join(sorted(step.origins))
             raise Refused(f"{row} is {row.status}; it can be {verb} only when {allowed}.", code="wrong_status")
         if step.target == Status.ACTIVE:
             _require_tradable(row)
+            _require_not_halted(row)
         row.status, row.status_reason = step.target, origin.reason
     return cell
 
@@ -160,6 +185,13 @@ def _require_tradable(cell: Cell) -> None:
             )
     _require_open(cell.portfolio)
     require_live_floor(cell)
+
+
+def _require_not_halted(cell: Cell) -> None:
+    halts = TradingRestriction.objects.filter(cell=cell, state=TradingRestriction.State.HALTED, lifted_at__isnull=True)
+    halt = halts.order_by("id").first()
+    if halt is not None:
+        raise Refused(f"{cell} is halted: {halt.reason}", code="wrong_status", hint="Resume it first, with a reason.")
 
 
 def _require_open(portfolio: Portfolio) -> None:

@@ -1,4 +1,4 @@
-"""Portfolios: created, halted, resumed, archived."""
+"""Portfolios: created and archived."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from django.db import transaction
 from portfolios.models import BrokerAccount, Cell, Portfolio
 from portfolios.services.cells import cell_archive, cell_pause
 from portfolios.services.changes import changing
-from portfolios.services.checks import insert, require_reason
+from portfolios.services.checks import insert
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
+from portfolios.services.restrictions import restrictions_close
+from portfolios.standings import place_of
 from volbal.common import clock
 from volbal.common.errors import Refused
 
@@ -85,24 +87,6 @@ def portfolio_set_ticks(
     return portfolio
 
 
-def portfolio_halt(*, portfolio: Portfolio, origin: Origin) -> Portfolio:
-    """Let nothing in the portfolio trade, for the reason in `origin`."""
-    require_reason(origin, "Halting a portfolio")
-    with changing(portfolio, kind="portfolio.halted", origin=origin) as change:
-        change.row.halted_because = origin.reason
-    return portfolio
-
-
-def portfolio_resume(*, portfolio: Portfolio, origin: Origin) -> Portfolio:
-    """Lift a portfolio's halt; a person says why."""
-    require_reason(origin, "Resuming a portfolio")
-    with changing(portfolio, kind="portfolio.resumed", origin=origin) as change:
-        if change.row.halted_because == "":
-            raise Refused(f"{portfolio} is not halted.", code="wrong_status")
-        change.row.halted_because = ""
-    return portfolio
-
-
 def portfolio_archive(*, portfolio: Portfolio, origin: Origin) -> Portfolio:
     """Put a portfolio and its cells away for good; it is kept to be read and never ticks again."""
     with changing(portfolio, kind="portfolio.archived", origin=origin) as change:
@@ -112,6 +96,7 @@ def portfolio_archive(*, portfolio: Portfolio, origin: Origin) -> Portfolio:
             if cell.status == Cell.Status.ACTIVE:
                 cell_pause(cell=cell, origin=origin)
             cell_archive(cell=cell, origin=origin)
+        restrictions_close(on=place_of(portfolio), origin=origin)
         change.row.is_archived = True
         change.row.next_tick_at = None
     return portfolio

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from portfolios import services
-from portfolios.models import Cell, LedgerEntry, User
+from portfolios.models import Cell, LedgerEntry, TradingRestriction, User
 from tests.pages.worlds import World, make_world
 from tests.portfolios.builders import BY_TEST, make_member
 from volbal.common.tenancy import tenant_scope
@@ -14,6 +14,7 @@ from volbal.common.tenancy import tenant_scope
 READS = (
     "/",
     "/palette/",
+    "/halts/",
     "/portfolios/{portfolio}/",
     "/portfolios/{portfolio}/live/",
     "/portfolios/{portfolio}/export.csv",
@@ -29,7 +30,12 @@ READS = (
     "/cells/{cell}/performance/",
     *(f"/cells/{{cell}}/{what}.csv" for what in ("prices", "performance", "timeline", "orders", "ledger", "dividends")),
 )
-FORMS = tuple(f"/cells/{{cell}}/{what}/" for what in ("deposit", "withdraw", "anchor", "resume", "parameters"))
+FORMS = (
+    *(f"/cells/{{cell}}/{what}/" for what in ("deposit", "withdraw", "anchor", "halt", "resume", "parameters")),
+    "/portfolios/{portfolio}/halt/",
+    "/portfolios/{portfolio}/resume/",
+)
+OF_THE_FIRM = ("/firm/halt/", "/firm/resume/", "/accounts/{account}/halt/", "/accounts/{account}/resume/")
 WRITES = (
     *FORMS,
     "/cells/{cell}/start/",
@@ -54,7 +60,7 @@ CONTROLS = (
 
 
 def address(pattern: str, world: World) -> str:
-    return pattern.format(cell=world.cell.pk, portfolio=world.portfolio.pk)
+    return pattern.format(cell=world.cell.pk, portfolio=world.portfolio.pk, account=world.firm.account.pk)
 
 
 def browser(user: User) -> Client:
@@ -84,6 +90,18 @@ def test_readers_are_refused_and_nothing_changes(world: World, role: str) -> Non
     assert Cell.objects.values().get(pk=world.cell.pk) == before
 
 
+@pytest.mark.parametrize("role", [*READERS, "trader"])
+def test_only_owners_and_operators_halt_and_resume_a_firm_and_its_accounts(world: World, role: str) -> None:
+    client = browser(member(world, role))
+    given = {"state": "halted", "note": "x"}
+    statuses = {path: client.post(address(path, world), given).status_code for path in OF_THE_FIRM}
+    assert statuses == dict.fromkeys(OF_THE_FIRM, 403)
+    assert {client.get(address(path, world)).status_code for path in OF_THE_FIRM} == {403}
+    assert not TradingRestriction.objects.exists()
+    operator = browser(make_member(world.firm, "operator"))
+    assert {operator.get(address(path, world)).status_code for path in OF_THE_FIRM} == {200}
+
+
 @pytest.mark.parametrize("role", READERS)
 def test_readers_see_no_control_that_writes(world: World, role: str) -> None:
     client = browser(member(world, role))
@@ -98,7 +116,7 @@ def test_writers_see_the_controls(world: World, role: str) -> None:
     assert address('data-dialog href="/cells/{cell}/deposit/', world) in page
 
 
-@pytest.mark.parametrize("path", [path for path in (*READS, *WRITES) if "{" in path])
+@pytest.mark.parametrize("path", [path for path in (*READS, *WRITES, *OF_THE_FIRM) if "{" in path])
 def test_another_firms_ids_are_not_found(world: World, path: str) -> None:
     other = make_world("south")
     client = browser(world.firm.owner)

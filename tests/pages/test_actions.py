@@ -9,6 +9,7 @@ from django.test import Client
 
 from portfolios import services
 from portfolios.models import BrokerAccount, Cell, Event, LedgerEntry, ParameterVersion, User
+from portfolios.standings import trading_states
 from tests.pages.worlds import World
 from tests.portfolios.builders import BY_TEST
 
@@ -99,10 +100,11 @@ def test_a_refused_start_says_why(world: World, signed_in: Client) -> None:
 
 def test_a_halted_cell_is_resumed_with_a_reason_only(world: World, signed_in: Client) -> None:
     services.cell_halt(cell=world.cell, origin=BY_TEST)
-    assert signed_in.post(url(world, "resume/"), {"note": ""}).status_code == 422
-    assert stored(world).status == "halted"
-    signed_in.post(url(world, "resume/"), {"note": "checked with the broker"})
-    assert stored(world).status == "active"
+    shown = signed_in.get(url(world, "resume/")).context["form"]["seen"].value()
+    assert signed_in.post(url(world, "resume/"), {"note": "", "seen": shown}).status_code == 422
+    assert trading_states([stored(world)])[world.cell.pk].is_halted
+    signed_in.post(url(world, "resume/"), {"note": "checked with the broker", "seen": shown})
+    assert trading_states([stored(world)])[world.cell.pk].state == "active"
 
 
 def test_parameters_are_typed_as_percentages_and_stored_as_fractions(world: World, signed_in: Client) -> None:

@@ -13,6 +13,7 @@ from django.test import Client
 from portfolios import services
 from portfolios.models import Portfolio
 from portfolios.services.origin import Origin
+from portfolios.standings import place_of
 from tests.pages.worlds import World
 from tests.portfolios.builders import Firm, make_cell, make_firm, make_instrument
 from trading.marketdata.catalogue import series_import
@@ -164,7 +165,7 @@ def test_a_cell_that_cannot_start_does_not_hold_up_the_others(world: World, sign
 
 
 def test_a_cell_of_a_halted_portfolio_is_not_near_to_acting(world: World, signed_in: Client) -> None:
-    services.portfolio_halt(portfolio=world.portfolio, origin=Origin(reason="a drill"))
+    services.restriction_place(on=place_of(world.portfolio), state="halted", origin=Origin(reason="a drill"))
     page = signed_in.get(f"/portfolios/{world.portfolio.pk}/").content.decode()
     assert "0 of 1 trading" in page
     assert '.nearness"' not in page

@@ -23,8 +23,10 @@ from portfolios.models import (
     ParameterVersion,
     Portfolio,
     Tenant,
+    TradingRestriction,
     User,
 )
+from portfolios.standings import place_of
 from reporting.services.audit import audit_sequence
 from tests.portfolios.builders import BY_TEST, Firm, make_cell, make_firm, make_member
 from volbal.common.tenancy import every_tenant
@@ -32,10 +34,10 @@ from volbal.common.tenancy import every_tenant
 ROLES = ("platform", "owner", "operator", "auditor", "trader", "broker", "nobody")
 TABLES = (
     AuditLink, BrokerAccount, Cell, CommissionSchedule, Event, EventCursor, Instrument, LedgerEntry, Membership,
-    ParameterVersion, Portfolio, Tenant, User,
+    ParameterVersion, Portfolio, Tenant, TradingRestriction, User,
 )  # fmt: skip
 PLATFORM_ONLY = {EventCursor}
-ADDED_BY_MEMBERS = {BrokerAccount, CommissionSchedule, Portfolio, Cell, Membership}
+ADDED_BY_MEMBERS = {BrokerAccount, CommissionSchedule, Portfolio, Cell, Membership, TradingRestriction}
 ADDED_BY_PLATFORM = {Tenant, User, Instrument}
 
 
@@ -66,6 +68,8 @@ def make_world() -> World:
         people["platform"] = User.objects.create_superuser("platform@example.com")
         for firm in (north, south):
             services.commission_set(terms=CommissionTerms(), account=firm.account, origin=BY_TEST)
+            services.restriction_place(on=place_of(firm.portfolio), state="halted", origin=BY_TEST)
+            services.place_resume(on=place_of(firm.portfolio), origin=firm.origin)
         audit_sequence()
     return World(north, south, people, cell, theirs)
 

@@ -9,7 +9,6 @@ import pytest
 from portfolios import services
 from portfolios.models import Cell, LedgerEntry, ParameterVersion
 from portfolios.selectors import rule_parameters
-from portfolios.services import Origin
 from tests.portfolios.builders import AS_OF, BY_TEST, Firm, make_cell, make_firm
 from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import tenant_scope
@@ -18,17 +17,15 @@ from volbal.strategy import StrategyParameters
 VERBS = {
     "start": services.cell_start,
     "pause": services.cell_pause,
-    "halt": services.cell_halt,
     "resume": services.cell_resume,
     "archive": services.cell_archive,
 }
 # From each status: what each verb leads to; None is refused.
 MOVES = {
-    "stopped": {"start": "active", "pause": None, "halt": "halted", "resume": None, "archive": "archived"},
-    "active": {"start": None, "pause": "paused", "halt": "halted", "resume": None, "archive": None},
-    "paused": {"start": "active", "pause": None, "halt": "halted", "resume": "active", "archive": "archived"},
-    "halted": {"start": None, "pause": None, "halt": "halted", "resume": "active", "archive": "archived"},
-    "archived": {"start": None, "pause": None, "halt": "archived", "resume": None, "archive": None},
+    "stopped": {"start": "active", "pause": None, "resume": None, "archive": "archived"},
+    "active": {"start": None, "pause": "paused", "resume": None, "archive": None},
+    "paused": {"start": "active", "pause": None, "resume": "active", "archive": "archived"},
+    "archived": {"start": None, "pause": None, "resume": None, "archive": None},
 }
 
 
@@ -86,7 +83,7 @@ def test_a_second_cell_of_an_instrument_needs_another_name(firm: Firm) -> None:
 
 
 def _brought_to(cell: Cell, status: str) -> Cell:
-    route = {"stopped": [], "active": ["start"], "paused": ["start", "pause"], "halted": ["halt"]}
+    route = {"stopped": [], "active": ["start"], "paused": ["start", "pause"]}
     for verb in route.get(status, ["archive"]):
         VERBS[verb](cell=cell, origin=BY_TEST)
     return cell
@@ -141,19 +138,6 @@ def test_a_floor_that_cannot_be_restored_is_refused_live_and_only_live(db: None,
                     services.parameters_change(cell=cell, values=values, origin=BY_TEST)
             else:
                 assert services.cell_start(cell=make_cell(firm, parameters=values), origin=BY_TEST)
-
-
-@pytest.mark.parametrize("verb", ["halt", "resume"])
-def test_halting_and_resuming_need_a_reason(cell: Cell, verb: str) -> None:
-    services.cell_halt(cell=cell, origin=BY_TEST)
-    with pytest.raises(Refused, match="needs a reason"):
-        VERBS[verb](cell=cell, origin=Origin(reason=" "))
-
-
-def test_a_halted_cell_keeps_its_first_reason(cell: Cell) -> None:
-    services.cell_halt(cell=cell, origin=Origin(reason="negative cash"))
-    services.cell_halt(cell=cell, origin=Origin(reason="something later"))
-    assert Cell.objects.get(pk=cell.pk).status_reason == "negative cash"
 
 
 def test_a_stale_version_is_a_conflict_and_changes_nothing(cell: Cell) -> None:

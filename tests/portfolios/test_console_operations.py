@@ -17,8 +17,10 @@ from portfolios.models import (
     Membership,
     Portfolio,
     Tenant,
+    TradingRestriction,
     User,
 )
+from portfolios.standings import place_of
 from tests.portfolios.builders import AS_OF, BY_TEST, make_cell
 from tests.portfolios.console import (
     SIGN_IN,
@@ -41,7 +43,11 @@ OPERATIONS: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (Cell, "anchor", {"reason": "why", "anchor": "90"}),
     (BrokerAccount, "deposit", {"reason": "why", "amount": "10"}),
     (BrokerAccount, "withdraw", {"reason": "why", "amount": "10"}),
+    (Cell, "reduce", {"reason": "why"}),
     (Portfolio, "halt", {"reason": "why"}),
+    (Portfolio, "reduce", {"reason": "why"}),
+    *((model, name, {"reason": "why"}) for model in (BrokerAccount, Tenant) for name in ("halt", "reduce", "resume")),
+    (TradingRestriction, "lift", {"reason": "why"}),
     (Portfolio, "resume", {"reason": "why"}),
     (Portfolio, "archive", {"reason": "why"}),
     (LedgerEntry, "reverse", {"reason": "why"}),
@@ -58,14 +64,18 @@ def _subject(world: World, model: Any, name: str) -> Any:
             services.cell_start(cell=world.cell, origin=BY_TEST)
             if name == "resume":
                 services.cell_halt(cell=world.cell, origin=BY_TEST)
-        if model is Portfolio and name == "resume":
-            services.portfolio_halt(portfolio=world.north.portfolio, origin=BY_TEST)
+        if model in (BrokerAccount, Portfolio, Tenant) and name == "resume":
+            held = {BrokerAccount: world.north.account, Portfolio: world.north.portfolio, Tenant: world.north.tenant}
+            services.restriction_place(on=place_of(held[model]), state="halted", origin=BY_TEST)
+        if model is TradingRestriction:
+            return services.restriction_place(on=place_of(world.cell), state="halted", origin=BY_TEST)
         if model is LedgerEntry:
             return LedgerEntry.objects.get(tenant=world.north.tenant, kind="deposit")
         rows = {
             Cell: world.cell,
             BrokerAccount: world.north.account,
             Portfolio: world.north.portfolio,
+            Tenant: world.north.tenant,
             Membership: Membership.objects.get(user=world.people["trader"]),
             User: world.people["trader"],
         }
@@ -171,6 +181,8 @@ CREATIONS: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (Instrument, {"symbol": "NEW", "name": "New", "exchange": "XNYS", "currency": "USD"}, "platform"),
     (User, {"email": "new@example.com", "name": "New"}, "platform"),
     (Tenant, {"name": "New", "slug": "new"}, "platform"),
+    (TradingRestriction, {"level": "tenant", "state": "halted", "reason": "a drill"}, "operator"),
+    (TradingRestriction, {"level": "everywhere", "state": "reducing", "reason": "a drill"}, "platform"),
 )
 
 
@@ -182,6 +194,7 @@ def test_new_rows_are_made_by_services(world: World, model: Any, data: dict[str,
         Cell: {"portfolio": world.north.portfolio.pk, "instrument": world.cell.instrument_id},
         Membership: {"tenant": world.north.tenant.pk},
         Tenant: {"owner": world.people["nobody"].pk},
+        TradingRestriction: {"tenant": world.north.tenant.pk},
     }
     with every_tenant():
         rows, events = model._default_manager.count(), Event.objects.count()
@@ -195,10 +208,9 @@ def test_new_rows_are_made_by_services(world: World, model: Any, data: dict[str,
 @pytest.mark.parametrize(
     "status,offered",
     [
-        ("stopped", {"start", "halt", "archive"}),
-        ("active", {"pause", "halt"}),
-        ("paused", {"start", "resume", "halt", "archive"}),
-        ("halted", {"resume", "archive"}),
+        ("stopped", {"start", "halt", "reduce", "archive"}),
+        ("active", {"pause", "halt", "reduce"}),
+        ("paused", {"start", "resume", "halt", "reduce", "archive"}),
         ("archived", set()),
     ],
 )
@@ -206,7 +218,7 @@ def test_a_cells_page_offers_only_what_its_status_allows(world: World, status: s
     with every_tenant():
         Cell.objects.filter(pk=world.cell.pk).update(status=status)
     page = world.client("operator").get(address_of(Cell, "change", world.cell.pk)).content.decode()
-    verbs = {"start", "pause", "resume", "halt", "archive"}
+    verbs = {"start", "pause", "resume", "halt", "reduce", "archive"}
     assert {verb for verb in verbs if f"/operation/{verb}/" in page} == offered
     assert ("/operation/deposit/" in page) == (status != "archived")
     assert "/operation/" not in world.client("auditor").get(address_of(Cell, "change", world.cell.pk)).content.decode()

@@ -11,6 +11,7 @@ from portfolios import services
 from portfolios.models import Cell, Event, LedgerEntry
 from portfolios.services import Movement, Origin
 from portfolios.services.events import plain
+from portfolios.standings import place_of
 from tests.portfolios.builders import AS_OF, Firm, make_cell, make_instrument
 from volbal.common.middleware import current_request_id
 
@@ -47,9 +48,9 @@ VERBS: dict[str, tuple[Verb, list[str]]] = {
         lambda firm, _: services.portfolio_create(account=firm.account, name="B", mode="paper", origin=WHO),
         ["portfolio.created"],
     ),
-    "portfolio_halt": (
-        lambda firm, _: services.portfolio_halt(portfolio=firm.portfolio, origin=WHO),
-        ["portfolio.halted"],
+    "restriction_place": (
+        lambda firm, _: services.restriction_place(on=place_of(firm.portfolio), state="reducing", origin=WHO),
+        ["portfolio.reducing"],
     ),
     "portfolio_archive": (
         lambda firm, _: services.portfolio_archive(portfolio=firm.portfolio, origin=WHO),

@@ -1,4 +1,4 @@
-"""Portfolios and accounts: created, halted, archived; and what the database itself refuses."""
+"""Portfolios and accounts: created, archived; and what the database itself refuses."""
 
 from __future__ import annotations
 
@@ -13,23 +13,9 @@ from portfolios import services
 from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, ParameterVersion, Portfolio
 from portfolios.selectors import rule_parameters
-from portfolios.services import Origin
 from portfolios.services.order_counts import cells_count_orders
 from tests.portfolios.builders import AS_OF, BY_TEST, Firm, make_cell
 from volbal.common.errors import Refused
-
-
-def test_a_halt_keeps_its_reason_until_a_person_lifts_it(firm: Firm) -> None:
-    with pytest.raises(Refused, match="Halting a portfolio needs a reason"):
-        services.portfolio_halt(portfolio=firm.portfolio, origin=Origin())
-    services.portfolio_halt(portfolio=firm.portfolio, origin=Origin(reason="prices look wrong"))
-    assert Portfolio.objects.get().halted_because == "prices look wrong"
-    with pytest.raises(Refused, match="Resuming a portfolio needs a reason"):
-        services.portfolio_resume(portfolio=firm.portfolio, origin=Origin())
-    services.portfolio_resume(portfolio=firm.portfolio, origin=BY_TEST)
-    assert Portfolio.objects.get().halted_because == ""
-    with pytest.raises(Refused, match="Core is not halted"):
-        services.portfolio_resume(portfolio=firm.portfolio, origin=BY_TEST)
 
 
 def test_an_archive_is_for_good_and_asked_for_once(firm: Firm) -> None:

@@ -117,3 +117,30 @@ def _serve_refused(data_dir: Path, *arguments: str, database: Path | None = None
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def test_a_start_starts_no_cell_that_was_paused_or_halted(prepared: Path) -> None:
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
+        paused, halted = (key for (key,) in database.execute("SELECT id FROM portfolios_cell ORDER BY id LIMIT 2"))
+        database.execute("UPDATE portfolios_cell SET status = 'paused' WHERE id = ?", (paused,))
+        database.execute(
+            "INSERT INTO portfolios_tradingrestriction (level, tenant_id, broker, account_id, portfolio_id, cell_id, "
+            "scope, label, state, cause, reason, cancels_orders, since, task, lifted_reason) "
+            "SELECT 'cell', cell.tenant_id, '', portfolio.account_id, portfolio.id, cell.id, 'cell:' || cell.id, "
+            "'Cell', 'halted', 'person', 'a drill', 1, '2024-03-07 15:30:00', '', '' FROM portfolios_cell AS cell "
+            "JOIN portfolios_portfolio AS portfolio ON portfolio.id = cell.portfolio_id WHERE cell.id = ?",
+            (halted,),
+        )
+        database.commit()
+        traded = _orders_of(database, paused, halted)
+    for _ in range(2):
+        installation_start(prepared).stop()
+    with closing(sqlite3.connect(prepared / "volbal.sqlite3")) as database:
+        assert database.execute("SELECT status FROM portfolios_cell WHERE id = ?", (paused,)).fetchone() == ("paused",)
+        held = database.execute("SELECT cell_id, lifted_at FROM portfolios_tradingrestriction").fetchall()
+        assert (held, _orders_of(database, paused, halted)) == ([(halted, None)], traded)
+
+
+def _orders_of(database: sqlite3.Connection, *cells: int) -> list[tuple[int]]:
+    marks = ", ".join("?" * len(cells))
+    return database.execute(f"SELECT id FROM trading_order WHERE cell_id IN ({marks}) ORDER BY id", cells).fetchall()  # noqa: S608

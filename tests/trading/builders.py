@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.models import BrokerAccount, Cell, Instrument, Portfolio, Tenant
+from portfolios.models import BrokerAccount, Cell, Instrument, Membership, Portfolio, Tenant
 from portfolios.services import (
     Origin,
     account_create,
@@ -127,6 +127,11 @@ def make_replay(
     """Open a paused replay with half of 10,000.00 in each instrument."""
     cells = [plan(one.instrument.symbol) for one in series] if plans is None else list(plans)
     return replay_create(account=account, name=name, series=list(series), cells=cells, origin=Origin(task="test"))
+
+
+def by_owner(desk: Desk, reason: str = "looked at, and right again") -> Origin:
+    """Return the desk's owner as the person behind a change."""
+    return Origin(actor_id=Membership.objects.get(tenant=desk.tenant, role="owner").user_id, reason=reason)
 
 
 def only_order() -> Order:

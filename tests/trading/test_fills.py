@@ -10,15 +10,16 @@ from itertools import permutations
 import pytest
 import time_machine
 
-from portfolios.models import Cell, Event, LedgerEntry
+from portfolios.models import Cell, Event, LedgerEntry, TradingRestriction
 from portfolios.selectors import reconcile
 from portfolios.services import cell_halt, cell_pause
 from portfolios.services.cells import cell_archive
 from portfolios.services.origin import Origin
+from portfolios.standings import trading_states
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, fresh, only_order, tick
 from tests.trading.standin import StandInBroker
-from trading.models import DailyMark, Fill, FillCursor, HeldFill, Order
+from trading.models import DailyMark, Evaluation, Fill, FillCursor, HeldFill, Order
 from trading.services.fills import fill_book
 from trading.services.live import portfolio_update
 from trading.services.orders import orders_send
@@ -90,21 +91,25 @@ def test_a_buy_that_costs_more_than_there_is_is_booked_and_halts_the_cell(
     orders_send(account_id=told_desk.account.pk)
     cell = fresh(purchase.cell)
     assert cell.cash < 0
-    assert cell.status == Cell.Status.HALTED
-    assert cell.status_reason == f"A fill left cash {cell.cash} and {cell.shares} shares."
+    halt = TradingRestriction.objects.get(cell=cell)
+    assert (halt.state, halt.cause) == ("halted", "negative_holding")
+    assert halt.reason == f"A fill left cash {cell.cash} and {cell.shares} shares."
     assert reconcile() == []
-    outcome = tick(told_desk.portfolio, {"IBM": 96}, OPEN + dt.timedelta(minutes=1))
-    assert outcome is not None
-    assert outcome.cell_count == 0
+    tick(told_desk.portfolio, {"IBM": 96}, OPEN + dt.timedelta(minutes=1))
+    assert Evaluation.objects.latest("id").reason == "halted"
     shown = portfolio_update(portfolio_id=told_desk.portfolio.pk, kind="tick").cells[0]
     assert (shown.cash, shown.buy_price, shown.sell_price) == (cell.cash, None, None)
 
 
-def test_a_halted_cell_keeps_its_first_reason(told_desk: Desk, broker: StandInBroker, purchase: Order) -> None:
-    cell_halt(cell=purchase.cell, origin=Origin(reason="the operator was first"))
+def test_a_fill_that_halts_leaves_a_persons_halt_as_it_was(
+    told_desk: Desk, broker: StandInBroker, purchase: Order
+) -> None:
+    cell_halt(cell=purchase.cell, origin=Origin(reason="the operator was first"), cancels_orders=False)
     broker.fill(purchase.client_order_id, purchase.quantity, 1_000)
     orders_send(account_id=told_desk.account.pk)
-    assert fresh(purchase.cell).status_reason == "the operator was first"
+    held = trading_states([fresh(purchase.cell)])[purchase.cell_id].held_by
+    assert [one.cause for one in held] == ["person", "negative_holding"]
+    assert held[0].reason == "the operator was first"
 
 
 def test_an_archived_cell_takes_its_late_fill_and_stays_archived(

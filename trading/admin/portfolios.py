@@ -10,7 +10,8 @@ from django.db.models import Model
 
 from portfolios.admin.accounts import AccountForm, BrokerAccountAdmin, PortfolioAdmin, PortfolioForm
 from portfolios.admin.forms import PlainForm
-from portfolios.models import BrokerAccount, Portfolio
+from portfolios.models import BrokerAccount, Portfolio, TradingRestriction
+from trading.admin.halts import HALTING, HaltingAdmin
 from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
 from trading.selectors.tick_states import tick_lateness
@@ -26,10 +27,13 @@ class KnownAccountForm(AccountForm):
     )
 
 
-class KnownAccountAdmin(BrokerAccountAdmin):
-    """Accounts at brokers there are."""
+class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
+    """Accounts at brokers there are, with what halts them."""
 
+    level = TradingRestriction.Level.ACCOUNT
+    list_display = (*BrokerAccountAdmin.list_display, "held")
     create_form = KnownAccountForm
+    operations = (*BrokerAccountAdmin.operations, *HALTING)
 
 
 class PresentPortfolioForm(PortfolioForm):
@@ -51,13 +55,16 @@ class TickForm(PlainForm):
         return row
 
 
-class TradedPortfolioAdmin(PortfolioAdmin):
-    """Portfolios, with a tick by hand."""
+class TradedPortfolioAdmin(HaltingAdmin, PortfolioAdmin):
+    """Portfolios, with what halts them and a tick by hand."""
 
+    level = TradingRestriction.Level.PORTFOLIO
+    list_display = (*PortfolioAdmin.list_display[:5], "held", *PortfolioAdmin.list_display[5:])
     create_form = PresentPortfolioForm
     list_display = (*PortfolioAdmin.list_display, "tick_interval_seconds", "last_tick", "late")
     list_select_related = (*PortfolioAdmin.list_select_related, "tick_state")
     operations = (
+        *HALTING,
         *PortfolioAdmin.operations,
         Operation("tick", "Tick now", TickForm, possible=lambda portfolio: not portfolio.is_archived),
     )

@@ -11,6 +11,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rules_of
+from portfolios.standings import Standing, TradingState, trading_states
 from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark, Evaluation, Quote, ReplayRun
@@ -58,7 +59,7 @@ class CellView:
     mode: str
     status: str
     status_reason: str
-    portfolio_is_halted: bool
+    held: Standing
     is_over: bool
     exchange_zone: str
     currency: str
@@ -109,16 +110,21 @@ class CellView:
     @property
     def acts(self) -> bool:
         """Whether the cell trades at all at present."""
-        return self.standing == Cell.Status.ACTIVE
+        return self.standing in (Cell.Status.ACTIVE, TradingState.REDUCING)
 
     @property
     def standing(self) -> str:
-        """Return its status; an active cell stands as halted with its portfolio, as finished with its replay."""
-        if self.status != Cell.Status.ACTIVE:
+        """Return its status, or `halted` or `reducing` with what holds it, or `finished` with its replay."""
+        if self.status == Cell.Status.ARCHIVED:
             return self.status
-        if self.is_over:
+        if self.is_over and self.status == Cell.Status.ACTIVE:
             return "finished"
-        return Cell.Status.HALTED if self.portfolio_is_halted else self.status
+        return self.held.state if self.held.is_halted or self.status == Cell.Status.ACTIVE else self.status
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something at the cell's own level halts it or lets it only sell."""
+        return any(one.cell_id == self.id for one in self.held.held_by)
 
     @property
     def anchor_distance(self) -> float | None:
@@ -141,7 +147,7 @@ def cell_rows(portfolios: Iterable[Portfolio], *, archived: bool = False) -> Que
 def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     """Return cells as pages show them, those nearest to acting first, in a fixed number of queries."""
     cells = list(rows)
-    quotes, decisions = _quotes(cells), _decisions(cells)
+    quotes, decisions, standings = _quotes(cells), _decisions(cells), trading_states(cells)
     days = {cell.pk: _day(cell, quotes) for cell in cells}
     past = histories(cells, days)
     own = {cell.pk: quotes.get((source_of(cell.portfolio), cell.instrument_id)) for cell in cells}
@@ -150,7 +156,7 @@ def cell_views(rows: Iterable[Cell]) -> list[CellView]:
     views = []
     for cell, rule in zip(cells, rules, strict=True):
         quote, day = quotes.get((source_of(cell.portfolio), cell.instrument_id)), days[cell.pk]
-        views.append(_view(cell, rule, quote, day, decisions.get(cell.pk), past.get(cell.pk)))
+        views.append(_view(cell, rule, quote, day, decisions.get(cell.pk), past.get(cell.pk), standings[cell.pk]))
     return sorted(views, key=_order)
 
 
@@ -209,6 +215,7 @@ def _view(
     day: dt.date,
     last: LastDecision | None,
     past: History | None,
+    held: Standing,
 ) -> CellView:
     price = None if quote is None else quote.price
     replay: ReplayRun | None = getattr(cell.portfolio, "replay", None)
@@ -224,7 +231,7 @@ def _view(
         mode=cell.portfolio.mode,
         status=cell.status,
         status_reason=cell.status_reason,
-        portfolio_is_halted=bool(cell.portfolio.halted_because),
+        held=held,
         is_over=replay is not None and replay.status == ReplayRun.Status.FINISHED,
         exchange_zone=exchange_zone(cell.instrument.exchange).key,
         currency=cell.instrument.currency,

@@ -13,6 +13,7 @@ CELL_ACTIONS = {
     "cell-withdraw": "Withdraw from",
     "cell-anchor": "Set the anchor of",
     "cell-parameters": "Change the parameters of",
+    "cell-halt": "Halt",
 }
 
 
@@ -30,7 +31,7 @@ def places(*, can_write: bool) -> tuple[Place, ...]:
     portfolios = Portfolio.objects.filter(is_archived=False).order_by("name")
     cells = Cell.objects.filter(portfolio__is_archived=False).exclude(status=Cell.Status.ARCHIVED)
     rows = list(cells.select_related("instrument", "portfolio"))
-    pages = [Place("Dashboard", "page", reverse("dashboard"))]
+    pages = [Place("Dashboard", "page", reverse("dashboard")), Place("Halts", "page", reverse("halts"))]
     pages += [Place(one.name, "portfolio", reverse("portfolio", args=[one.pk])) for one in portfolios]
     pages += [Place(str(row), f"cell in {row.portfolio.name}", reverse("cell", args=[row.pk])) for row in rows]
     return (*pages, *(_actions(rows) if can_write else ()))

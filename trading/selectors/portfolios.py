@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from django.db.models import OuterRef, Q, Subquery
 
-from portfolios.models import BrokerAccount, Cell, Portfolio
+from portfolios.models import BrokerAccount, Cell, Portfolio, TradingRestriction
+from portfolios.standings import Standing, restrictions_in_force
 from trading.models import AccountReconciliation, Fill, Order, ReplayRun, Tick
 from trading.selectors.cells import CellView, cell_rows, cell_views
 from trading.selectors.performance import Returns, together
@@ -47,7 +48,7 @@ class PortfolioView:
     name: str
     mode: str
     currency: str
-    halted_because: str
+    held: Standing
     broker_differs: str
     late: str
     is_archived: bool
@@ -148,7 +149,8 @@ def dashboard() -> Dashboard:
 def portfolio_view(portfolio: Portfolio) -> PortfolioView:
     """Return one portfolio with its cells; an archived one with its archived cells."""
     cells = cell_views(cell_rows([portfolio], archived=portfolio.is_archived))
-    return _view(portfolio, cells, _last_ticks([portfolio]).get(portfolio.pk))
+    held = restrictions_in_force(portfolio_ids=[portfolio.pk]).of_portfolio(portfolio)
+    return _view(portfolio, cells, _last_ticks([portfolio]).get(portfolio.pk), held)
 
 
 def portfolio_views(portfolios: Sequence[Portfolio]) -> list[PortfolioView]:
@@ -156,8 +158,11 @@ def portfolio_views(portfolios: Sequence[Portfolio]) -> list[PortfolioView]:
     cells: dict[int, list[CellView]] = defaultdict(list)
     for view in cell_views(cell_rows(portfolios)):
         cells[view.portfolio_id].append(view)
-    ticks = _last_ticks(portfolios)
-    return [_view(portfolio, cells[portfolio.pk], ticks.get(portfolio.pk)) for portfolio in portfolios]
+    ticks, in_force = _last_ticks(portfolios), restrictions_in_force()
+    return [
+        _view(portfolio, cells[portfolio.pk], ticks.get(portfolio.pk), in_force.of_portfolio(portfolio))
+        for portfolio in portfolios
+    ]
 
 
 def newest_fills(
@@ -184,14 +189,14 @@ def _last_ticks(portfolios: Sequence[Portfolio]) -> dict[int, dt.datetime]:
     return {pk: as_of for pk, as_of in rows.values_list("pk", "last_tick") if as_of is not None}
 
 
-def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | None) -> PortfolioView:
+def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | None, held: Standing) -> PortfolioView:
     replay = getattr(portfolio, "replay", None)
     return PortfolioView(
         id=portfolio.pk,
         name=portfolio.name,
         mode=portfolio.mode,
         currency=portfolio.account.currency,
-        halted_because=portfolio.halted_because,
+        held=held,
         broker_differs=_broker_differs(portfolio.account),
         late=tick_lateness(portfolio).text,
         is_archived=portfolio.is_archived,
@@ -230,9 +235,8 @@ def replay_view(run: ReplayRun) -> ReplayView:
 
 def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
     found = [
-        Attention("halted", f"{view.name} is halted: {view.halted_because}", None, view.id)
-        for view in views
-        if view.halted_because
+        Attention(one.state, f"{one.label} is {one.state}: {one.reason}", one.cell_id, one.portfolio_id)
+        for one in restrictions_on(views)
     ]
     found += [Attention("late", f"{view.name}: {view.late}.", None, view.id) for view in views if view.late]
     found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
@@ -241,9 +245,13 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
     return (*found, *_order_attention(views))
 
 
+def restrictions_on(views: Sequence[PortfolioView]) -> list[TradingRestriction]:
+    """Return what holds portfolios or any of their cells, each once, the highest first."""
+    held = [one for view in views for one in (*view.held.held_by, *(r for c in view.cells for r in c.held.held_by))]
+    return list({one.pk: one for one in held}.values())
+
+
 def _cell_attention(cell: CellView) -> Attention | None:
-    if cell.status == Cell.Status.HALTED:
-        return Attention("halted", f"{cell.symbol} is halted: {cell.status_reason}", cell.id, None)
     if cell.anchor is None:
         return Attention("no_anchor", f"{cell.symbol} has no anchor, so it cannot act. Set one.", cell.id, None)
     if cell.acts and cell.buy is None and cell.sell is None:

@@ -16,6 +16,7 @@ from trading.feeds.registry import REPLAY
 from trading.models import Order, Tick
 from trading.services.gates import Gate, GateFacts, gate_of
 from trading.services.pricing import MarketPrice
+from trading.services.restrictions import reducing_decision
 from trading.services.triggers import triggers_put_in_force
 from volbal.common import numbers
 from volbal.strategy import Decision, decide_many, gate_decision
@@ -65,6 +66,9 @@ def decide_cells(
             if gate is None
             else gate_decision(gate.reason, float(price.price), rows[index], parameters[index], because=gate.because)
         )
+        if facts.standings[cell.pk].is_reducing:
+            low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
+            answer = reducing_decision(answer, min_stock=low, max_stock=high)
         quantity, limit = _order_of(answer, rows[index], parameters[index], facts)
         decided.append(
             CellDecision(cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit)

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import DataError
 
 from portfolios.models import BrokerAccount, Cell, LedgerEntry
+from portfolios.services.cells import cell_halt
 from portfolios.services.changes import changing
 from portfolios.services.ledger import Movement, book
 from portfolios.services.origin import Origin
@@ -173,12 +174,10 @@ def _state_after(order: Order) -> Order.Status | None:
 
 
 def _halt_if_negative(cell: Cell, position: Position) -> None:
-    """Halt a cell that a report left below zero; one that is halted keeps its first reason."""
-    if cell.status in (Cell.Status.HALTED, Cell.Status.ARCHIVED):
-        return
+    """Halt a cell that a report left below zero; one that is halted for it keeps its first reason."""
     if position.cash < 0.0 or position.shares < 0.0:
-        cell.status = Cell.Status.HALTED
-        cell.status_reason = f"A fill left cash {position.cash:.2f} and {position.shares:.6f} shares."
+        reason = f"A fill left cash {position.cash:.2f} and {position.shares:.6f} shares."
+        cell_halt(cell=cell, origin=Origin(task=ORIGIN.task, reason=reason), cause="negative_holding")
 
 
 def fill_told(order: Order, fill: Fill) -> dict[str, Any]:

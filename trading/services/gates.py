@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
+from portfolios.standings import Standing
 from trading.marketdata import calendars
 from trading.models import Order
 from trading.services.pricing import MarketPrice
@@ -21,6 +23,7 @@ class GateFacts:
     is_replay: bool
     cells_with_open_orders: frozenset[int]
     cells_awaiting_split: frozenset[int]
+    standings: Mapping[int, Standing]
 
 
 def account_blocks(account: BrokerAccount) -> bool:
@@ -51,7 +54,7 @@ def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
     """
-    if facts.portfolio.halted_because or account_blocks(facts.portfolio.account):
+    if facts.standings[cell.pk].is_halted or account_blocks(facts.portfolio.account):
         return Gate(Reason.HALTED)
     if cell.pk in facts.cells_awaiting_split:
         return Gate(Reason.CORPORATE_ACTION_PENDING)

@@ -23,11 +23,14 @@ from trading.models import Fill, FillCursor, Order
 from trading.services.broker_updates import broker_order_apply
 from trading.services.fills import fill_book
 from trading.services.order_asking import orders_ask, orders_recover, orders_settle
+from trading.services.order_cancels import order_cancel
 from trading.services.order_ends import order_end
-from trading.services.order_states import order_claim
+from trading.services.order_states import ForbiddenMoveError, order_claim
 from trading.services.reconciliation import reconciliation_require
-from trading.services.submission import intent_stands, intents_expire
+from trading.services.restrictions import orders_forbidden
+from trading.services.submission import intent_claim, intent_stands, intents_expire
 from volbal.common import clock
+from volbal.common.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +46,12 @@ def orders_send(*, account_id: int) -> list[Fill]:
     fills: list[Fill] = []
     intents_expire(account=account)
     try:
+        orders_cancel_forbidden(account=account)
         orders_recover(account=account, broker=broker)
         asked = orders_ask(account=account, broker=broker)
         if not reconciliation_require(account=account).blocks:
             for order in _intents(account):
-                if intent_stands(order=order) and order_claim(order, Order.Status.SUBMITTING):
+                if intent_stands(order=order) and intent_claim(order=order):
                     _submit(broker, order)
         fills += fills_collect(account=account, broker=broker)
         orders_settle(account=account, broker=broker, asked=asked)
@@ -58,7 +62,17 @@ def orders_send(*, account_id: int) -> list[Fill]:
 
 def _intents(account: BrokerAccount) -> list[Order]:
     rows = Order.objects.filter(account=account, status=Order.Status.INTENT)
-    return list(rows.select_related("account", "cell__instrument", "cell__portfolio").order_by("id"))
+    held = rows.select_related("account", "cell__instrument", "cell__parameters", "cell__portfolio__account")
+    return list(held.order_by("id"))
+
+
+def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
+    """Cancel the open orders that a halt in force takes back; cancellations always go out."""
+    for order, reason in orders_forbidden(account=account):
+        try:
+            order_cancel(order=order, detail=reason)
+        except (Conflict, ForbiddenMoveError) as first:
+            logger.info("%s", first)
 
 
 def _submit(broker: Broker, order: Order) -> None:

@@ -11,6 +11,8 @@ from portfolios.models import BrokerAccount, Portfolio
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
 from trading.services.order_ends import order_end
+from trading.services.order_states import order_claim
+from trading.services.restrictions import submission_refusal
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
@@ -50,6 +52,19 @@ def intent_stands(*, order: Order) -> bool:
             ticking = Portfolio.objects.filter(pk=order.cell.portfolio_id, next_tick_at__isnull=False)
             ticking.update(next_tick_at=clock.now())
     return False
+
+
+def intent_claim(*, order: Order) -> bool:
+    """Claim an intent for sending; return False where another process was first, or a halt forbids it.
+
+    The halt is asked for after the claim: what was claimed after a halt was committed is never sent.
+    """
+    if not order_claim(order, S.SUBMITTING):
+        return False
+    refusal = submission_refusal(order)
+    if refusal is not None:
+        _end(order, S.CANCELLED, refusal)
+    return refusal is None
 
 
 def _end(order: Order, after: Order.Status, detail: str) -> bool:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from portfolios.models import Cell, Portfolio
 from portfolios.services.order_counts import cells_count_orders
+from portfolios.standings import trading_states
 from trading.feeds.base import PriceQuote
 from trading.feeds.registry import REPLAY, require_real_prices
 from trading.marketdata.calendars import exchange_calendar
@@ -65,8 +66,8 @@ def tick_run(
         days = _days(cells, as_of)
         open_orders = cells_with_open_orders(portfolio)
         waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
-        facts = GateFacts(portfolio, as_of, portfolio.feed == REPLAY, open_orders, waiting)
         active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
+        facts = GateFacts(portfolio, as_of, portfolio.feed == REPLAY, open_orders, waiting, trading_states(active))
         decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
             tenant_id=portfolio.tenant_id,

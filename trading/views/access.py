@@ -18,6 +18,7 @@ from portfolios.services.origin import Origin
 
 View = Callable[..., HttpResponse]
 
+ACTING = frozenset({Membership.Role.OWNER, Membership.Role.OPERATOR})
 WRITERS = frozenset({Membership.Role.OWNER, Membership.Role.OPERATOR, Membership.Role.TRADER})
 
 
@@ -54,6 +55,25 @@ def writer_page(view: View) -> View:
     return guarded
 
 
+def can_act(request: HttpRequest) -> bool:
+    """Return whether this request's membership acts for the whole firm: owners and operators."""
+    membership: Membership | None = getattr(request, "membership", None)
+    return membership is not None and membership.role in ACTING
+
+
+def acting_page(view: View) -> View:
+    """Serve a page to owners and operators; refuse all others, whatever the method."""
+
+    @member_page
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not can_act(request):
+            raise PermissionDenied("An owner or operator of your firm does this.")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 def get_portfolio(portfolio_id: int) -> Portfolio:
     """Return a portfolio of the tenant in scope with account and replay; any other is not found."""
     return get_object_or_404(
@@ -74,7 +94,12 @@ def origin_of(request: HttpRequest, reason: str = "") -> Origin:
 
 def context_of(request: HttpRequest, *portfolio_ids: int, **values: Any) -> dict[str, Any]:
     """Return a template's context: what may be done, and which portfolios the page watches."""
-    return {"can_write": can_write(request), "live_portfolios": list(portfolio_ids), **values}
+    return {
+        "can_write": can_write(request),
+        "can_act": can_act(request),
+        "live_portfolios": list(portfolio_ids),
+        **values,
+    }
 
 
 def _zone(request: HttpRequest) -> ZoneInfo:

@@ -16,13 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portfolios.models import Cell
 from portfolios.services.anchors import cell_set_anchor
-from portfolios.services.cells import cell_pause, cell_resume, cell_start
+from portfolios.services.cells import cell_pause, cell_start
 from portfolios.services.money import cell_deposit, cell_withdraw
 from portfolios.services.transfers import cash_transfer
 from trading.selectors.cells import present_moment, present_price
 from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
 from trading.views.access import context_of, get_cell, origin_of, writer_page
-from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ReasonForm
+from trading.views.forms import ACCOUNT, AnchorForm, CashForm
 from trading.views.responses import done, is_part
 from volbal.common.errors import VolbalError
 
@@ -47,22 +47,6 @@ def pause(request: HttpRequest, cell_id: int) -> HttpResponse:
         cell,
         lambda: cell_pause(cell=cell, origin=origin_of(request)),
         f"{cell} is paused: it keeps what it holds.",
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@writer_page
-def resume(request: HttpRequest, cell_id: int) -> HttpResponse:
-    """Let a halted cell trade again, for a reason."""
-    cell = get_cell(cell_id)
-
-    def act(form: Form) -> str:
-        cell_resume(cell=cell, origin=origin_of(request, form.cleaned_data["note"]))
-        return f"{cell} trades again."
-
-    title = f"Resume {cell}"
-    return dialog(
-        request, cell, ReasonForm(request.POST or None), title, act, note=f"It was halted: {cell.status_reason}"
     )
 
 
@@ -106,25 +90,39 @@ def dialog(
     effect: Callable[[Any], Effects] | None = None,
     **context: Any,
 ) -> HttpResponse:
-    """Show a form with its effect; act on it once it is sent for good, and return to the cell.
+    """Show a form about a cell (see `show_dialog`), and return to the cell once it is done."""
+    back, belongs = reverse("cell", args=[cell.pk]), cell.portfolio.name
+    return show_dialog(request, form, title, act, back=back, effect=effect, belongs=belongs, **context)
+
+
+def show_dialog(
+    request: HttpRequest,
+    form: Form,
+    title: str,
+    act: Callable[[Any], str],
+    *,
+    back: str,
+    effect: Callable[[Any], Effects] | None = None,
+    **context: Any,
+) -> HttpResponse:
+    """Show a form with its effect; act on it once it is sent for good, and go back.
 
     What was typed is kept when it is refused (422). With `preview` in the address nothing is ever written.
     """
-    url = reverse("cell", args=[cell.pk])
     preview = "preview" in request.GET
     status = 200
     if request.method == "POST" and not preview and form.is_valid():
         try:
             messages.success(request, act(form))
-            return done(request, url)
+            return done(request, back)
         except VolbalError as error:
             form.add_error(None, str(error))
     if request.method == "POST" and not preview:
         status = 422
     effects = effect(form) if effect is not None and form.is_bound and form.is_valid() else ()
     template = "trading/parts/effect.html" if preview else _dialog_template(request)
-    values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": url, **context}
-    values |= {"problems": _problems(form), "belongs": cell.portfolio.name}
+    values = {"form": form, "title": title, "effects": effects, "previews": effect is not None, "back": back, **context}
+    values |= {"problems": _problems(form)}
     return render(request, template, context_of(request, **values), status=status)
 
 

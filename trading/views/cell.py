@@ -70,6 +70,7 @@ def _head(row: Cell) -> dict[str, Any]:
     return {
         "cell": view,
         "portfolio": row.portfolio,
+        "held": view.held,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
         **replay_context(row.portfolio),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -47,10 +48,35 @@ class AnchorForm(forms.Form):
     note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
 
 
-class ReasonForm(forms.Form):
-    """Why a person does what the page is about to do."""
+class HaltForm(forms.Form):
+    """How far something is stopped, what becomes of its open orders, and why."""
+
+    state = forms.ChoiceField(
+        choices=[
+            ("halted", "Halt: nothing trades"),
+            ("reducing", "Reduce only: sells that do not lead away from the guardrails"),
+        ],
+        label="From now on",
+    )
+    cancels_orders = forms.BooleanField(
+        required=False, initial=True, label="Cancel the open orders it forbids", help_text="At the broker, at once"
+    )
+    note = forms.CharField(max_length=240, label="Reason", help_text="Everyone who is held up by it reads this")
+
+
+class ResumeForm(forms.Form):
+    """Why a person lets something trade again, and which restrictions they were shown."""
 
     note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, seen: Collection[int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen"].initial = " ".join(str(one) for one in seen)
+
+    def clean_seen(self) -> list[int]:
+        """Return the ids that stood in the form when it was shown."""
+        return [int(one) for one in self.cleaned_data["seen"].split() if one.isascii() and one.isdigit()]
 
 
 class ParametersForm(forms.Form):

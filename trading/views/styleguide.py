@@ -22,8 +22,8 @@ TOKENS = (
     "paper", "live",
 )  # fmt: skip
 BADGES = (
-    "replay", "paper", "live", "active", "stopped", "paused", "halted", "archived", "filled", "partially_filled",
-    "rejected", "unknown",
+    "replay", "paper", "live", "active", "stopped", "paused", "reducing", "halted", "archived", "filled",
+    "partially_filled", "rejected", "unknown",
 )  # fmt: skip
 
 

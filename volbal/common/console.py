@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 GROUPS: dict[str, dict[str, str]] = {
     "Running now": {
+        "portfolios.tradingrestriction": "Halts in force, how old, by whom and why: halt at any level, resume",
         "portfolios.portfolio": "Which trade and what halts them: halt, resume, tick",
         "portfolios.cell": "What each holds and why one stands still: start, pause, deposit",
         "trading.replayrun": "How far each replay is: start, pause, step",

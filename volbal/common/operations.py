@@ -48,6 +48,10 @@ class ServiceForm(forms.Form):
     def prepare(self) -> None:
         """Narrow choices and fill in what is known of `row`; does nothing unless a form overrides it."""
 
+    def preview(self, rows: Sequence[Any]) -> Sequence[str]:
+        """Say in lines what performing it on `rows` would reach; shown before it is done. Nothing unless overridden."""
+        return ()
+
     def perform(self, row: Any) -> Model:
         """Call the service and return the row it wrote."""
         raise NotImplementedError
@@ -254,6 +258,7 @@ class OperationsAdmin:
             "title": title,
             "form": form,
             "rows": [self.describe(row) for row in rows],
+            "preview": form.preview(rows),
             "label": label,
             "harm": harm,
             "back": back,

@@ -7,7 +7,7 @@ from volbal.strategy.adaptive import adapt
 from volbal.strategy.bars import Bars
 from volbal.strategy.cautions import Caution
 from volbal.strategy.cell import CellState, cell_row
-from volbal.strategy.codes import ACTIONS, GATE_REASONS, REASONS, Action, Reason
+from volbal.strategy.codes import ACTIONS, GATE_REASONS, REASONS, WITHHELD_REASONS, Action, Reason
 from volbal.strategy.corporate_actions import (
     Dividend,
     Entitlement,
@@ -27,6 +27,7 @@ from volbal.strategy.decision import (
     decide_many,
     decide_slice,
     gate_decision,
+    withheld_decision,
 )
 from volbal.strategy.errors import BarsError, CellError, GridError, ParameterError, StrategyError
 from volbal.strategy.fills import (
@@ -61,6 +62,7 @@ __all__ = [
     "PARAMETER_SPECIFICATIONS",
     "REASONS",
     "SIZINGS",
+    "WITHHELD_REASONS",
     "Action",
     "BarColumns",
     "Bars",
@@ -121,4 +123,5 @@ __all__ = [
     "simulate",
     "split_learned_late",
     "sweep",
+    "withheld_decision",
 ]

@@ -38,11 +38,15 @@ class Reason(StrEnum):
     TRADING_PAUSED = "trading_paused"
     PRICE_QUARANTINED = "price_quarantined"
     WIDE_SPREAD = "wide_spread"
+    REDUCING = "reducing"
+    EXPOSURE_LIMIT = "exposure_limit"
 
 
 ACTIONS = tuple(Action)
 REASONS = tuple(Reason)
-GATE_REASONS = frozenset(REASONS[REASONS.index(Reason.MARKET_CLOSED) :])
+# The rule was asked, and its order is kept back.
+WITHHELD_REASONS = frozenset({Reason.REDUCING, Reason.EXPOSURE_LIMIT})
+GATE_REASONS = frozenset(REASONS[REASONS.index(Reason.MARKET_CLOSED) :]) - WITHHELD_REASONS
 
 HOLD, BUY, SELL, SKIP = range(4)
 (

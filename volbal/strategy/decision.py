@@ -7,14 +7,14 @@ import numpy as np
 
 from volbal.strategy import indices as at
 from volbal.strategy.cell import CellState, cell_row, checked_number
-from volbal.strategy.codes import ACTIONS, ASK_SIGNAL, GATE_REASONS, REASONS, Action, Reason
+from volbal.strategy.codes import ACTIONS, ASK_SIGNAL, GATE_REASONS, REASONS, WITHHELD_REASONS, Action, Reason
 from volbal.strategy.compile import compiled
 from volbal.strategy.errors import CellError
 from volbal.strategy.fills import book_row, commission_of
 from volbal.strategy.numeric import FloatArray, IntArray, cents
 from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.rule import Outcome, buy_threshold, decide_row, sell_threshold, total_value
-from volbal.strategy.sentences import sentence
+from volbal.strategy.sentences import sentence, withheld_sentence
 from volbal.strategy.slices import ask_about_slice
 
 
@@ -171,6 +171,17 @@ def gate_decision(
     outcome = ACTIONS.index(Action.SKIP), REASONS.index(Reason(reason)), 0, 0.0, 0.0
     told = _describe(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
     return replace(told, sentence=f"Not asked: {because}.") if because else told
+
+
+def withheld_decision(decision: Decision, reason: Reason) -> Decision:
+    """Return the SKIP that stands for an order of the rule which the caller keeps back; its numbers stay.
+
+    `reason` is one of `WITHHELD_REASONS`. Raises `CellError` on any other, and on a decision without an order.
+    """
+    if reason not in WITHHELD_REASONS or decision.action not in (Action.BUY, Action.SELL):
+        raise CellError("reason", reason, "one of " + ", ".join(sorted(WITHHELD_REASONS)) + " for a buy or a sell")
+    kept = replace(decision, action=Action.SKIP, reason=reason, stock_share_after=decision.stock_share)
+    return replace(kept, sentence=withheld_sentence(kept))
 
 
 def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: Outcome) -> Decision:

@@ -24,6 +24,11 @@ GATE_SENTENCES = {
     Reason.WIDE_SPREAD: "Not asked: bid and ask are further apart than this cell allows.",
 }
 
+WITHHELD_SENTENCES = {
+    Reason.REDUCING: "only sells that do not lead away from the guardrails go out until a person resumes it",
+    Reason.EXPOSURE_LIMIT: "a limit on what may be held in stock leaves no room for it",
+}
+
 
 def sentence(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
     """Return one sentence that explains a decision with its numbers."""
@@ -117,6 +122,13 @@ def _ordered(decision: Decision, cell: FloatArray, parameters: FloatArray) -> st
         rail = at.MIN_STOCK if decision.action is Action.BUY else at.MAX_STOCK
         return f"Rebalances toward the {percent_text(parameters[rail])} guardrail: {verb.lower()} {order}"
     return f"{_where(decision)}: {verb.lower()} {order}"
+
+
+def withheld_sentence(decision: Decision) -> str:
+    """Return one sentence that says which order of the rule the caller keeps back, and why."""
+    verb = "buy" if decision.quantity > 0.0 else "sell"
+    order = f"{verb} {quantity_text(decision.quantity)} at about {price_text(decision.price)}"
+    return f"Skipped: {_where(decision)} and the rule would {order}, but {WITHHELD_SENTENCES[decision.reason]}."
 
 
 def _skipped(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:
