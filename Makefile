@@ -1,7 +1,7 @@
 # Everything people and the build do with volbal; `make help` lists it. Needs Python 3.11 or newer and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test check format bench chaos verify coverage lock reconcile clean python environment environment-serve
+.PHONY: help setup run dev test check format conformance bench chaos verify coverage lock reconcile clean python environment environment-serve
 
 # The first Python that is new enough; name another with PYTHON=…
 PYTHON := $(or $(PYTHON),$(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -44,6 +44,9 @@ check: environment ## lint, format, types, layers, migrations, deployment settin
 format: environment ## put every file in form and sort imports
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
+
+conformance: environment ## put every broker's adapter to one suite and print what each supports
+	@$(RUN) -m tests.conformance $(ARGS)
 
 bench: environment ## measure speed and print figures beside references
 	@$(RUN) -m tests.benchmarks $(ARGS)

@@ -13,12 +13,12 @@ from decimal import Decimal
 from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Instrument, Portfolio, Tenant, User
 from portfolios.selectors import reconcile
-from portfolios.services.accounts import account_create
 from portfolios.services.instruments import instrument_create
 from portfolios.services.origin import Origin
 from portfolios.services.tenants import tenant_create, user_create
 from trading.marketdata.catalogue import actions_store, series_store
-from trading.models import DailyMark, Evaluation, Order, ReplayRun
+from trading.models import DailyMark, Evaluation, Fill, Order, ReplayRun
+from trading.services.accounts import account_open
 from trading.services.replay_runs import replay_run_steps
 from trading.services.replays import CellPlan, replay_create
 from volbal.common import numbers
@@ -26,6 +26,7 @@ from volbal.common.tenancy import tenant_scope
 from volbal.strategy import ACTIONS, REASONS, Bars, Dividend, Result, Split, StrategyParameters, simulate
 
 ORIGIN = Origin(task="parity")
+IN_PARTS = {"partial_fill_rate": 1.0, "partial_fill_parts": 5}
 # What a cell takes from its account and portfolio instead of from its parameter version.
 RESOLVED = frozenset({"commission_rate", "commission_min", "allow_after_hours"})
 
@@ -50,12 +51,16 @@ class ParityReport:
     bars: int
     evaluations: int
     trades: int
+    fills: int
     differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ParityCase:
-    """One cell on one series. `cash` is currency, of which `stock_fraction` (0 to 1) goes into shares at the start."""
+    """One cell on one series. `cash` is currency, of which `stock_fraction` (0 to 1) goes into shares at the start.
+
+    With `partial_fills` each order fills in two to five parts, cut from `seed`, over as many reports at one price.
+    """
 
     bars: Bars
     parameters: StrategyParameters
@@ -65,6 +70,8 @@ class ParityCase:
     stock_fraction: float = 0.5
     reinvest: bool = False
     exchange: str = "XNYS"
+    partial_fills: bool = False
+    seed: int = 0
 
 
 def parity_run(case: ParityCase, *, progress: Callable[[int, int], None] | None = None) -> ParityReport:
@@ -96,7 +103,8 @@ def parity_run(case: ParityCase, *, progress: Callable[[int, int], None] | None 
                 for one in reconcile()
             ),
         ]
-    return ParityReport(len(expected.bars), len(evaluations), len(orders), tuple(differences))
+        fills = Fill.objects.filter(order__cell=cell).count()
+    return ParityReport(len(expected.bars), len(evaluations), len(orders), fills, tuple(differences))
 
 
 def _create_tenant(symbol: str) -> Tenant:
@@ -111,7 +119,7 @@ def _create_run(tenant: Tenant, case: ParityCase) -> ReplayRun:
     )
     series = series_store(instrument=instrument, bars=case.bars, source="parity")
     actions_store(instrument=instrument, dividends=case.dividends, splits=case.splits, source="parity")
-    account = account_create(
+    account = account_open(
         tenant=tenant,
         name="Parity",
         broker="paper",
@@ -119,6 +127,7 @@ def _create_run(tenant: Tenant, case: ParityCase) -> ReplayRun:
             rate=Decimal(repr(case.parameters.commission_rate)),
             minimum=numbers.money(case.parameters.commission_min),
         ),
+        settings={"paper": {**IN_PARTS, "seed": case.seed}} if case.partial_fills else {},
         origin=ORIGIN,
     )
     own = {name: value for name, value in case.parameters.to_dict().items() if name not in RESOLVED}

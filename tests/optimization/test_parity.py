@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import nullcontext
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -17,8 +18,10 @@ from optimization.services.parity import ParityCase, parity_run
 from portfolios.commission import CommissionTerms
 from tests.conftest import SHARED
 from trading.marketdata.files import read_bars, read_dividends, read_splits
+from trading.models import Order, OrderTransition
 from trading.services import fills, marks
 from trading.services.demonstration import DATA
+from volbal.common.tenancy import every_tenant
 from volbal.strategy import Bars, StrategyParameters
 from volbal.strategy import simulate as really_simulate
 
@@ -83,6 +86,57 @@ def test_adaptive_triggers_and_reinvested_dividends() -> None:
     _, trades, differences = told(one)
     assert differences == []
     assert trades > 10
+
+
+class TestPartialFills:
+    """Each order in parts, through the state table, and still no difference."""
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_orders_fill_in_parts_and_come_to_the_same(self, seed: int) -> None:
+        whole = case(demo("GOOG", "2004-08-19", "2004-10-29"))
+        report = parity_run(replace(whole, partial_fills=True, seed=seed))
+        assert [str(difference) for difference in report.differences] == []
+        assert report.fills >= 2 * report.trades > 10
+        with every_tenant():
+            for order in Order.objects.all():
+                path = OrderTransition.objects.filter(order=order).order_by("id").values_list("after", flat=True)
+                parts = order.fills.count()
+                assert list(path) == ["submitting", "accepted", *["partially_filled"] * (parts - 1), "filled"]
+
+    def test_with_a_commission_minimum_whole_shares_and_a_split(self) -> None:
+        one = case(
+            demo("AAPL", "2005-02-14", "2005-03-31"), commission_rate=0.0005, commission_min=1.0, quantity_step=1.0
+        )
+        report = parity_run(replace(one, partial_fills=True))
+        assert [str(difference) for difference in report.differences] == []
+        assert report.fills > report.trades > 5
+
+    def test_with_adaptive_triggers_and_reinvested_dividends(self) -> None:
+        one = case(
+            demo("IBM", "2008-09-02", "2008-10-31"), reinvest=True, adaptive_multiple=1.5, sizing="fixed_percentage",
+            rebalance_ratio=0.1,
+        )  # fmt: skip
+        report = parity_run(replace(one, partial_fills=True, seed=5))
+        assert [str(difference) for difference in report.differences] == []
+        assert report.fills > report.trades > 5
+
+    @pytest.mark.shared
+    def test_minutes(self) -> None:
+        bars = read_bars(MINUTES / "AAPL_trade.csv", symbol="AAPL").select("2014-06-06", "2014-06-09")
+        one = case(some(bars, slice(340, 430)), DAILY, trigger_up=0.001, trigger_down=0.001, min_notional=1.0)
+        report = parity_run(replace(one, partial_fills=True))
+        assert [str(difference) for difference in report.differences] == []
+        assert report.fills > report.trades > 5
+
+    def test_the_command_says_how_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        out, error = run_command(monkeypatch, partial_fills=True, seed=3)
+        assert error is None
+        assert "30 evaluations and 8 trades compared, filled in " in out
+
+    def test_a_seed_that_cannot_be_is_refused_with_2(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, error = run_command(monkeypatch, partial_fills=True, seed=-1)
+        assert error is not None
+        assert (error.returncode, "paper.seed is -1; expected 0 to 2147483648" in str(error)) == (2, True)
 
 
 @pytest.mark.shared
@@ -161,7 +215,7 @@ def plant(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fills, "_halt_if_negative", lambda cell, position: setattr(cell, "cash", cell.cash + 1))
 
 
-def run_command(monkeypatch: pytest.MonkeyPatch, **arguments: str) -> tuple[str, CommandError | None]:
+def run_command(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> tuple[str, CommandError | None]:
     """Run the command on GOOG's first weeks in this test's own database instead of one made for it."""
     monkeypatch.setattr(parity_command, "scratch_database", nullcontext)
     options = {"bars": str(DATA / "GOOG.csv"), "symbol": "GOOG", "end": dt.date(2004, 9, 30)} | arguments

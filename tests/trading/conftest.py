@@ -32,6 +32,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> StandInBroker:
     """The broker that accounts named `stand-in` have."""
     one = StandInBroker()
     monkeypatch.setitem(registry._factories, "stand-in", lambda account: one)
+    monkeypatch.setattr(registry, "SIMULATED", registry.SIMULATED | {"stand-in"})
     return one
 
 

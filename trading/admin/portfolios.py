@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
 
 from portfolios.admin.accounts import AccountForm, BrokerAccountAdmin, PortfolioAdmin, PortfolioForm
-from portfolios.admin.forms import PlainForm
+from portfolios.admin.forms import PlainForm, ReasonForm
 from portfolios.models import BrokerAccount, Portfolio, TradingRestriction
 from trading.admin.halts import HALTING, HaltingAdmin
+from trading.brokers.paper.settings import SECTION, PaperSettings
 from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
 from trading.selectors.tick_states import tick_lateness
+from trading.services.accounts import account_configure, account_open, portfolio_open
 from trading.services.manual_ticks import tick_now
 from volbal.common.operations import Operation
 
@@ -26,6 +31,47 @@ class KnownAccountForm(AccountForm):
         choices=[(name, name) for name in broker_names()], help_text="Who carries out its orders"
     )
 
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        return account_open(**self.cleaned_data, origin=self.origin)
+
+
+class BehaviourForm(ReasonForm):
+    """Tell a simulated broker how to behave: one field for each setting, showing what is in force."""
+
+    kind: ClassVar[type[Any]]
+    section: ClassVar[str]
+
+    def prepare(self) -> None:
+        """Add the settings' fields before the reason."""
+        reason = self.fields.pop("reason")
+        kept = self.row.settings.get(self.section, {}) if isinstance(self.row, BrokerAccount) else {}
+        for one in dataclasses.fields(self.kind):
+            self.fields[one.name] = setting_field(one, kept.get(one.name, one.default))
+        self.fields["reason"] = reason
+
+    def perform(self, row: BrokerAccount) -> Model:
+        """Call the service."""
+        settings = {one.name: self.cleaned_data[one.name] for one in dataclasses.fields(self.kind)}
+        return account_configure(account=row, settings=settings, origin=self.origin)
+
+
+class PaperBehaviourForm(BehaviourForm):
+    """Tell a paper account what goes wrong in it."""
+
+    kind, section = PaperSettings, SECTION
+
+
+def setting_field(one: dataclasses.Field[Any], value: Any) -> forms.Field:
+    """Return the form's field of a broker's setting, with its bounds and its line of explanation."""
+    words = one.metadata["words"]
+    if isinstance(one.default, bool):
+        return forms.BooleanField(required=False, initial=value, help_text=words)
+    bounds = {"min_value": one.metadata["least"], "max_value": one.metadata["most"]}
+    kind = forms.IntegerField if isinstance(one.default, int) else forms.FloatField
+    told = f"{words}. {bounds['min_value']:,} to {bounds['max_value']:,}."
+    return kind(initial=value, help_text=told, **bounds)
+
 
 class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
     """Accounts at brokers there are, with what halts them."""
@@ -33,7 +79,16 @@ class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
     level = TradingRestriction.Level.ACCOUNT
     list_display = (*BrokerAccountAdmin.list_display, "held")
     create_form = KnownAccountForm
-    operations = (*BrokerAccountAdmin.operations, *HALTING)
+    operations: ClassVar[Sequence[Operation]] = (
+        *BrokerAccountAdmin.operations,
+        *HALTING,
+        Operation(
+            "paper_behaviour",
+            "Set the paper broker's behaviour",
+            PaperBehaviourForm,
+            possible=lambda account: account.broker == "paper",
+        ),
+    )
 
 
 class PresentPortfolioForm(PortfolioForm):
@@ -44,6 +99,10 @@ class PresentPortfolioForm(PortfolioForm):
         initial=Portfolio.Mode.PAPER,
     )
     feed = forms.ChoiceField(choices=[(name, name) for name in feed_names()], help_text="Where its prices come from")
+
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        return portfolio_open(**self.cleaned_data, origin=self.origin)
 
 
 class TickForm(PlainForm):

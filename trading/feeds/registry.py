@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from portfolios.models import Portfolio
+from trading.brokers.registry import is_simulated
 from trading.feeds.base import Feed, PriceQuote
 from trading.feeds.synthetic import SyntheticFeed
+from trading.pairings import Pairing, require_pairing
 from volbal.common.errors import Refused
 
 REPLAY = Portfolio.REPLAY_FEED
@@ -21,7 +23,7 @@ def feed_names() -> list[str]:
 def feed_of(portfolio: Portfolio) -> Feed:
     """Return the feed of a portfolio that lives in the present.
 
-    Raises Refused for an unknown name and for invented prices in a live portfolio.
+    Raises Refused for an unknown name and where feed, portfolio and account do not go together (`trading.pairings`).
     """
     factory = _factories.get(portfolio.feed)
     if factory is None:
@@ -31,20 +33,17 @@ def feed_of(portfolio: Portfolio) -> Feed:
             hint=f"Use one of: {', '.join(feed_names())}.",
         )
     feed = factory()
-    _require_allowed(portfolio, feed.is_synthetic, feed.name)
+    _require(portfolio, feed.name, is_synthetic=feed.is_synthetic)
     return feed
 
 
 def require_real_prices(portfolio: Portfolio, quotes: Iterable[PriceQuote]) -> None:
-    """Raise Refused where invented prices reach a live portfolio."""
-    for quote in quotes:
-        _require_allowed(portfolio, quote.is_synthetic, quote.source)
+    """Raise Refused where invented prices reach a portfolio that may not trade on them."""
+    invented = next((quote for quote in quotes if quote.is_synthetic), None)
+    if invented is not None:
+        _require(portfolio, invented.source, is_synthetic=True)
 
 
-def _require_allowed(portfolio: Portfolio, is_synthetic: bool, name: str) -> None:
-    if is_synthetic and portfolio.mode == Portfolio.Mode.LIVE:
-        raise Refused(
-            f"Portfolio {portfolio.name} is live and the feed {name!r} invents its prices.",
-            code="synthetic_in_live",
-            hint="Give it a feed of real prices.",
-        )
+def _require(portfolio: Portfolio, source: str, *, is_synthetic: bool) -> None:
+    account = portfolio.account
+    require_pairing(Pairing(portfolio, account, is_simulated(account), source, is_synthetic))

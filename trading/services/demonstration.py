@@ -12,16 +12,16 @@ from django.conf import settings
 from django.db import transaction
 
 from portfolios.models import BrokerAccount, Instrument, Portfolio, Tenant
-from portfolios.services.accounts import account_create, account_deposit
+from portfolios.services.accounts import account_deposit
 from portfolios.services.cells import cell_open, cell_start
 from portfolios.services.instruments import instrument_create
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
-from portfolios.services.portfolios import portfolio_create
 from portfolios.services.tenants import member_add, tenant_create, user_create
 from trading.feeds.registry import feed_of
 from trading.marketdata.catalogue import actions_import, series_import
 from trading.models import BarSeries, ReplayRun
+from trading.services.accounts import account_open, portfolio_open
 from trading.services.replays import CellPlan, replay_create, replay_start
 from volbal.common import clock
 from volbal.common.errors import Refused
@@ -122,7 +122,7 @@ def _create_tenant() -> Tenant:
 
 
 def _create_account(tenant: Tenant, name: str) -> BrokerAccount:
-    account = account_create(tenant=tenant, name=name, broker="paper", origin=ORIGIN)
+    account = account_open(tenant=tenant, name=name, broker="paper", origin=ORIGIN)
     account_deposit(account=account, amount=Decimal(10_000), as_of=clock.now(), origin=ORIGIN)
     return account
 
@@ -143,7 +143,7 @@ def _create_replay(tenant: Tenant, plan: ReplayPlan, series: dict[str, BarSeries
 def synthetic_load(*, tenant: Tenant) -> Portfolio:
     """Add a paper portfolio on invented prices beside the replays, for development at any hour."""
     with transaction.atomic(), tenant_scope(tenant.pk):
-        portfolio = portfolio_create(
+        portfolio = portfolio_open(
             account=_create_account(tenant, "Paper account S"),
             name="Synthetic",
             mode=Portfolio.Mode.PAPER,

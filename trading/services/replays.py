@@ -16,10 +16,11 @@ from portfolios.services.events import event_record, subject_of
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
 from portfolios.services.parameters import merged, require_worked
-from portfolios.services.portfolios import portfolio_archive, portfolio_create
+from portfolios.services.portfolios import portfolio_archive
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
 from trading.models import BarSeries, ReplayRun
+from trading.services.accounts import portfolio_open, portfolio_require
 from trading.services.gates import account_blocks, cells_with_open_orders
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock, numbers
@@ -85,7 +86,7 @@ def replay_create(
     _require_speed(steps_per_second)
     timeline = timeline_of(series, trading_hours, start_day)
     with transaction.atomic():
-        portfolio = portfolio_create(
+        portfolio = portfolio_open(
             account=account,
             name=name,
             mode=Portfolio.Mode.REPLAY,
@@ -189,6 +190,7 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
             return None
         if cells_with_open_orders(run.portfolio) or account_blocks(run.portfolio.account):
             return None
+        portfolio_require(run.portfolio)
         timeline = _timeline(run)
         moment = timeline.moment(run.position)
         _open_cells(run, timeline, moment)

@@ -32,6 +32,12 @@ class Command(BaseCommand):
 
         parser.formatter_class = argparse.HelpFormatter
         add_shared_arguments(parser)
+        parser.add_argument(
+            "--partial-fills",
+            action="store_true",
+            help="fill each order in two to five parts, each reported",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="what the parts are cut from (default 0)")
 
     def handle(self, *_: Any, **arguments: Any) -> None:
         """Compare; exit with status 1 when anything differs and 2 on bad input."""
@@ -42,7 +48,8 @@ class Command(BaseCommand):
         except (VolbalError, StrategyError) as error:
             raise CommandError(str(error), returncode=2) from error
         self.stdout.write(
-            f"{report.bars:,} bars: {report.evaluations:,} evaluations and {report.trades:,} trades compared."
+            f"{report.bars:,} bars: {report.evaluations:,} evaluations and {report.trades:,} trades compared"
+            f"{f', filled in {report.fills:,} parts' if arguments['partial_fills'] else ''}."
         )
         for difference in report.differences[:SHOWN]:
             self.stdout.write(f"  {difference}")
@@ -67,6 +74,8 @@ class Command(BaseCommand):
             stock_fraction=options.get("stock_fraction", 0.5),
             reinvest=options.get("reinvest", False),
             exchange=arguments["exchange"],
+            partial_fills=arguments["partial_fills"],
+            seed=arguments["seed"],
         )
         with scratch_database(), Progress("steps") as progress:
             return parity_run(case, progress=progress)
