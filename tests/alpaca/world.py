@@ -41,7 +41,7 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
 
     def fits(self, method: str, path: str) -> bool:
-        return method.startswith(self.method) and self.path in path
+        return (not self.method or method in self.method.split("|")) and self.path in path
 
 
 @dataclass
@@ -59,6 +59,7 @@ class World:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     publish: Callable[[Any], None] = lambda message: None
+    may_short: bool = False
     key_id: str = KEY_ID
     secret_key: str = SECRET_KEY
     fills_at_once: Decimal | None = None
@@ -104,7 +105,7 @@ class World:
         if body["side"] == "buy" and Decimal(body.get("limit_price") or 0) * quantity > self.cash:
             raise RefusalError(403, 40310000, "insufficient buying power")
         held = self.shares[body["symbol"]]
-        if body["side"] == "sell" and quantity > held:
+        if body["side"] == "sell" and quantity > held and not self.may_short:
             asked = f"(requested: {quantity}, available: {held})"
             raise RefusalError(403, 40310000, f"insufficient qty available for order {asked}")
 

@@ -96,6 +96,7 @@ def cluster(database: str, broker: str, tmp_path_factory: pytest.TempPathFactory
         _with(command("volbal-web.service"), "--bind", f"127.0.0.1:{pages}"),
         _with(command("volbal-sockets.service"), "--port", sockets),
         command("volbal-scheduler.service"),
+        command("volbal-streams.service"),
         *(_for_queue(command("volbal-worker@.service"), queue) for queue in sorted(served_queues())),
     ]
     with (logs / "output.txt").open("w") as output:

@@ -1,7 +1,20 @@
 """The console's tables of what happens. Importing a module registers its tables."""
 
-from trading.admin import halts, market, orders, paper, portfolios, prices, reconciliation, replays, reports, ticks
+from trading.admin import (
+    connections,
+    halts,
+    market,
+    orders,
+    paper,
+    portfolios,
+    prices,
+    reconciliation,
+    replays,
+    reports,
+    ticks,
+)
 
 __all__ = [
-    "halts", "market", "orders", "paper", "portfolios", "prices", "reconciliation", "replays", "reports", "ticks",
+    "connections", "halts", "market", "orders", "paper", "portfolios", "prices", "reconciliation", "replays", "reports",
+    "ticks",
 ]  # fmt: skip

@@ -103,6 +103,9 @@ class Capabilities:
 
         `immediate_types` are those that may be at once or not at all (IOC).
         """
+        nonsense = _nonsense(request)
+        if nonsense:
+            return nonsense
         kind, until = _said(request.type), request.time_in_force
         if request.type not in self.order_types:
             return f"{kind} orders are not taken"
@@ -132,6 +135,20 @@ class Capabilities:
             kinds = ", ".join(sorted(_said(one) for one in self.extended_hours_types))
             return f"outside the regular session only these are taken, for a day: {kinds}"
         return ""
+
+
+def _nonsense(request: OrderRequest) -> str:
+    """Return what no broker could make sense of."""
+    if not request.quantity.is_finite() or request.quantity <= 0:
+        return f"{request.quantity} shares cannot be ordered"
+    needed = {
+        "limit price": request.limit_price if request.type in (OrderType.LIMIT, OrderType.STOP_LIMIT) else Decimal(1),
+        "stop price": request.stop_price if request.type in (OrderType.STOP, OrderType.STOP_LIMIT) else Decimal(1),
+    }
+    for name, price in needed.items():
+        if price is None or not price.is_finite() or price <= 0:
+            return f"a {_said(request.type)} order needs a {name} above 0, not {price}"
+    return ""
 
 
 def _said(kind: OrderType) -> str:

@@ -1,6 +1,7 @@
 """What happened: prices, ticks, decisions, orders, fills."""
 
 from trading.models.actions import ActionApplication, CorporateAction
+from trading.models.connection import BrokerConnection
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition
@@ -16,6 +17,7 @@ __all__ = [
     "AccountReconciliation",
     "ActionApplication",
     "BarSeries",
+    "BrokerConnection",
     "BrokerDifference",
     "CorporateAction",
     "DailyMark",

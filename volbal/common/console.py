@@ -18,6 +18,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.order": "What was asked of brokers, and what is stuck",
         "trading.brokerdifference": "Where our books and a broker's differ: accept one, compare again",
         "trading.accountreconciliation": "Which accounts agree with their broker, and since when",
+        "trading.brokerconnection": "Which brokers' streams are followed, and what went wrong last",
         "trading.heldfill": "Fills without an order of ours: adopt, ignore",
         "trading.refusedreport": "What brokers reported that makes no sense: try again, dismiss",
         "trading.tickstate": "Whose ticks are late, missed or failing, and why",

@@ -172,6 +172,8 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# What runs beside the workers in the one process: threads with `start`, `end` and `join`.
+EMBEDDED_THREADS = ["trading.streams.runner.StreamRunner"]
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

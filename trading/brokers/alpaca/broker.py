@@ -22,9 +22,9 @@ from trading.brokers.alpaca.payloads import (
     position_read,
     text_of,
 )
-from trading.brokers.alpaca.stream import trade_updates
+from trading.brokers.alpaca.stream import TradeUpdates
 from trading.brokers.base import (
-    BrokerAccessError,
+    DUPLICATE_ORDER,
     BrokerOrder,
     BrokerRejectedError,
     BrokerUnreachableError,
@@ -36,6 +36,7 @@ from trading.brokers.base import (
     OrderType,
     TimeInForce,
 )
+from volbal.common import clock
 
 # Activities of the same moment come in any order and some come late: each reading begins this much before the last.
 OVERLAP = dt.timedelta(minutes=5)
@@ -72,17 +73,16 @@ class AlpacaBroker:
     def submit(self, request: OrderRequest) -> BrokerOrder:
         """Place an order; one that Alpaca has under this id already is returned as it stands there.
 
-        Raises BrokerRejectedError, BrokerBusyError (nothing was sent) or, without an answer, BrokerUnreachableError.
+        Raises BrokerRejectedError, BrokerBusyError or BrokerAccessError (nothing was done) or, without an answer,
+        BrokerUnreachableError.
         """
         refusal = self.capabilities.refusal(request)
         if refusal:
             raise BrokerRejectedError(f"Alpaca: {refusal}", code="not_supported")
         try:
             return self._known(self.client.post("/orders", order_body(request)))
-        except BrokerAccessError as closed:
-            raise BrokerRejectedError(str(closed), code="not_authorised") from None
         except BrokerRejectedError as refused:
-            if refused.code != "duplicate":
+            if refused.code != DUPLICATE_ORDER:
                 raise
         placed = self.order(request.client_order_id)
         if placed is None:
@@ -144,11 +144,12 @@ class AlpacaBroker:
         return Holdings(shares=dict(positions), cash=_readable(cash_read, self.client.get("/account")))
 
     def stream(self) -> Iterator[BrokerUpdate]:
-        """Yield what Alpaca's stream tells, and empty updates while it is quiet."""
+        """Connect, then yield what Alpaca's stream tells, and empty updates while it is quiet."""
         place = urlsplit(self.client.base_url)
         usual = place._replace(scheme="wss" if place.scheme == "https" else "ws", path="/stream").geturl()
         address = endpoint(self.account, "stream_url", usual)
-        return trade_updates(address, credentials_of(self.account), self.account.name)
+        began = _written(clock.now())
+        return TradeUpdates(address, credentials_of(self.account), self.account.name, lambda: self.fills_since(began))
 
     def _find(self, path: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> BrokerOrder | None:
         try:

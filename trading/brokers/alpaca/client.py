@@ -19,7 +19,13 @@ from requests.adapters import HTTPAdapter
 
 from portfolios.credentials import Credentials, credentials_open
 from portfolios.models import BrokerAccount
-from trading.brokers.base import BrokerAccessError, BrokerBusyError, BrokerRejectedError, BrokerUnreachableError
+from trading.brokers.base import (
+    DUPLICATE_ORDER,
+    BrokerAccessError,
+    BrokerBusyError,
+    BrokerRejectedError,
+    BrokerUnreachableError,
+)
 from trading.brokers.rates import RateLimit
 from volbal.common.errors import Refused
 
@@ -27,12 +33,13 @@ from volbal.common.errors import Refused
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 6.0
 REQUESTS_A_MINUTE, RESERVED_FOR_CANCELS = 200, 20
 LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
+SHOWN_CHARACTERS = 200
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # What Alpaca's refusals say, in the order they are looked for; its own codes name whole families of reasons.
 _REASONS = (
-    ("client_order_id must be unique", "duplicate"),
-    ("client order id must be unique", "duplicate"),
+    ("client_order_id must be unique", DUPLICATE_ORDER),
+    ("client order id must be unique", DUPLICATE_ORDER),
     ("insufficient buying power", "insufficient_funds"),
     ("insufficient qty", "insufficient_shares"),
     ("not allowed to short", "insufficient_shares"),
@@ -132,8 +139,8 @@ class AlpacaClient:
             return BrokerBusyError("Alpaca says there were too many requests, and did not do this one")
         if status == 401 or (status == 403 and _DENIED.search(message)):
             return BrokerAccessError(
-                f"Alpaca does not accept the keys of account {self.account.name} ({message}). Set them anew in the "
-                f"console, those for {'live' if self.account.is_live else 'paper'} trading."
+                f"Alpaca does not accept the keys of account {self.account.name[:60]} ({message[:60]}). Set them anew "
+                f"in the console, those for {'live' if self.account.is_live else 'paper'} trading."
             )
         if status is None or status >= 500 or status == 408:
             return BrokerUnreachableError(f"Alpaca answered {status}: {message}")
@@ -186,7 +193,7 @@ def reason_code(message: str) -> str:
 
 def _message_of(answer: Any) -> str:
     try:
-        return str(answer.message)
+        return str(answer.message)[:SHOWN_CHARACTERS]
     except (ValueError, KeyError, TypeError):
         # Not the body of Alpaca's own errors: a proxy's page, for example.
         return f"an answer of {len(str(answer))} characters that is not Alpaca's"

@@ -10,13 +10,15 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from celery import Celery
 from celery.signals import worker_ready
 from celery.utils.imports import symbol_by_name
 from celery.worker import WorkController
+from django.conf import settings
 from django.db import DatabaseError, connections
+from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 READY_SECONDS = 30.0
@@ -109,16 +111,32 @@ class SchedulerThread(threading.Thread):
         self._ended.set()
 
 
+class Joinable(Protocol):
+    """A thread that ends some time after it was told to."""
+
+    name: str
+
+    def join(self, timeout: float | None = None) -> None: ...
+    def is_alive(self) -> bool: ...
+
+
+class Endable(Joinable, Protocol):
+    """A thread that can be told to end (settings.EMBEDDED_THREADS)."""
+
+    def start(self) -> None: ...
+    def end(self) -> None: ...
+
+
 class Background:
     """Everything that runs beside the server."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._workers: list[WorkerThread] = []
-        self._scheduler: SchedulerThread | None = None
+        self._others: list[Endable] = []
 
     def start(self) -> None:
-        """Load every task, then start the workers one after the other, then the scheduler that feeds them.
+        """Load every task, then start the workers one after the other, then what feeds them.
 
         A task registered after a worker has started is never run. Celery chooses queues for the whole application when
         a worker starts, hence the wait between the two.
@@ -131,8 +149,9 @@ class Background:
             worker.start()
             worker.wait_until_ready()
             self._workers.append(worker)
-        self._scheduler = SchedulerThread(self._app)
-        self._scheduler.start()
+        self._others = [SchedulerThread(self._app), *(import_string(name)() for name in settings.EMBEDDED_THREADS)]
+        for thread in self._others:
+            thread.start()
 
     def stop(self, within_seconds: float) -> bool:
         """Tell all threads to end and return whether they did in time.
@@ -140,15 +159,14 @@ class Background:
         What is still at work is in a transaction or holds a lease: abandoned, it is taken up again at the next start.
         """
         ends = time.monotonic() + within_seconds
-        threads: list[threading.Thread] = [*self._workers]
-        if self._scheduler is not None:
-            self._scheduler.end()
-            threads.append(self._scheduler)
+        for thread in self._others:
+            thread.end()
         if self._workers:
             self._app.control.shutdown(destination=[worker.hostname for worker in self._workers])
-        for thread in threads:
-            thread.join(max(0.0, ends - time.monotonic()))
-        late = [thread.name for thread in threads if thread.is_alive()]
+        everything: list[Joinable] = [*self._workers, *self._others]
+        for one in everything:
+            one.join(max(0.0, ends - time.monotonic()))
+        late = [one.name for one in everything if one.is_alive()]
         if late:
             logger.warning("stopped without waiting for %s", ", ".join(late))
         return not late

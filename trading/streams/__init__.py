@@ -1,0 +1,1 @@
+"""Following what brokers tell as it happens."""
