@@ -10,6 +10,7 @@ from celery.signals import worker_ready
 
 from portfolios.models import Portfolio
 from trading.models import ReplayRun
+from trading.services.archives import evaluations_archive
 from trading.services.dispatch import (
     accounts_to_reconcile,
     accounts_with_open_orders,
@@ -99,6 +100,13 @@ def watch_ticks() -> None:
     """Every few seconds: tell of portfolios whose tick is missing."""
     with every_tenant():
         ticks_notice_missed()
+
+
+@shared_task
+def archive_old_evaluations() -> None:
+    """Once a day: let old HOLD evaluations leave their table for files."""
+    with every_tenant():
+        evaluations_archive()
 
 
 @shared_task

@@ -47,10 +47,10 @@ def test_a_tab_is_answered_alone_where_it_alone_is_asked_for(world: World, signe
 def test_pages_of_records_do_not_shift_when_new_ones_arrive(world: World) -> None:
     for minute in range(2, 32):
         world.tick(TRADED + dt.timedelta(minutes=minute), "104")
-    first = records.page_of(records.timeline(world.cell, ()), None)
+    first = records.timeline_page(world.cell, (), None)
     assert len(first.rows) == records.PAGE_SIZE
     world.tick(TRADED + dt.timedelta(minutes=40), "104")
-    second = records.page_of(records.timeline(world.cell, ()), first.older)
+    second = records.timeline_page(world.cell, (), first.older)
     assert first.rows[-1].pk > second.rows[0].pk
     assert len(first.rows) + len(second.rows) == 32
     assert second.older is None

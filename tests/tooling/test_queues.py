@@ -14,6 +14,7 @@ QUEUES = {
     "trading.tasks.tick_portfolio": "ticks",
     "trading.tasks.tick_woken": "ticks",
     "trading.tasks.watch_ticks": "orders",
+    "trading.tasks.archive_old_evaluations": "reports",
     "optimization.tasks.run_backtest": "research",
     "optimization.tasks.run_waiting": "research",
     "reporting.tasks.audit_sequence": "reports",

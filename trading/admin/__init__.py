@@ -1,6 +1,7 @@
 """The console's tables of what happens. Importing a module registers its tables."""
 
 from trading.admin import (
+    archives,
     connections,
     halts,
     market,
@@ -15,6 +16,16 @@ from trading.admin import (
 )
 
 __all__ = [
-    "connections", "halts", "market", "orders", "paper", "portfolios", "prices", "reconciliation", "replays", "reports",
+    "archives",
+    "connections",
+    "halts",
+    "market",
+    "orders",
+    "paper",
+    "portfolios",
+    "prices",
+    "reconciliation",
+    "replays",
+    "reports",
     "ticks",
-]  # fmt: skip
+]

@@ -1,6 +1,7 @@
 """What happened: prices, ticks, decisions, orders, fills."""
 
 from trading.models.actions import ActionApplication, CorporateAction
+from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.connection import BrokerConnection
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
@@ -22,6 +23,7 @@ __all__ = [
     "CorporateAction",
     "DailyMark",
     "Evaluation",
+    "EvaluationArchive",
     "FeedStatus",
     "Fill",
     "FillCursor",
@@ -39,6 +41,7 @@ __all__ = [
     "QuoteStatistic",
     "RefusedReport",
     "ReplayRun",
+    "RetentionPolicy",
     "Tick",
     "TickState",
 ]

@@ -36,9 +36,10 @@ class Evaluation(TenantOwned):
         SKIP = "SKIP", "Skip"
         HOLD = "HOLD", "Hold"
 
-    tick = models.ForeignKey(Tick, on_delete=models.PROTECT, related_name="evaluations")
-    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="evaluations")
-    parameters = models.ForeignKey(ParameterVersion, on_delete=models.PROTECT, related_name="+")
+    # The indexes below begin with tick and cell; one more of each would only cost time at every tick.
+    tick = models.ForeignKey(Tick, on_delete=models.PROTECT, related_name="evaluations", db_index=False)
+    cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="evaluations", db_index=False)
+    parameters = models.ForeignKey(ParameterVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     as_of = models.DateTimeField()
     price = price_field()
     source = models.CharField(max_length=40)

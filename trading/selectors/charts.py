@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portfolios.models import Cell
-from trading.models import BarSeries, Evaluation, Fill, ReplayRun
+from trading.models import BarSeries, Fill, ReplayRun
+from trading.selectors.history import history, since
 from trading.selectors.performance import DayPoint, daily_points
 from trading.selectors.times import exchange_zone
 from volbal.common.templatetags.figures import bound
@@ -94,21 +95,19 @@ class PricePoint:
 
 
 def price_points(cell: Cell, after: int | None = None) -> list[PricePoint]:
-    """Return a cell's newest evaluations in time order, from the second `after` on, in one query.
+    """Return a cell's newest evaluations in time order, from the second `after` on.
 
     The triggers are those in force at the time; the guardrails are the prices at which the stock share would have
     been `min_stock` and `max_stock`, cash and shares as they were.
     """
-    rows = Evaluation.objects.filter(cell=cell).order_by("-as_of")
-    if after is not None:
-        rows = rows.filter(as_of__gte=dt.datetime.fromtimestamp(after, dt.UTC))
-    return [_point(*row) for row in reversed(rows.values_list(*POINT_COLUMNS)[:MOST_POINTS])]
+    first = None if after is None else dt.datetime.fromtimestamp(after, dt.UTC)
+    newest = since(history(cell).newest(POINT_COLUMNS, count=MOST_POINTS), first, POINT_COLUMNS.index("as_of"))
+    return [_point(*row) for row in reversed(list(newest))]
 
 
 def price_history(cell: Cell) -> Iterator[PricePoint]:
     """Yield all of a cell's evaluations in time order, read in batches; as `price_points`, without its limit."""
-    rows = Evaluation.objects.filter(cell=cell).order_by("as_of")
-    return (_point(*row) for row in rows.values_list(*POINT_COLUMNS).iterator(chunk_size=MOST_POINTS))
+    return (_point(*row) for row in history(cell).oldest(POINT_COLUMNS))
 
 
 def _point(as_of: dt.datetime, price: Any, anchor: Any, up: float, down: float, *holding: Any) -> PricePoint:

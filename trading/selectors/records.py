@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from portfolios.models import Cell, LedgerEntry, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES, ParameterDifference, parameters_difference
 from trading.models import ActionApplication, Evaluation, Order
+from trading.selectors.history import history
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterSpecification
 
 PAGE_SIZE = 25
@@ -43,11 +44,12 @@ class VersionView:
     is_current: bool
 
 
-def timeline(cell: Cell, actions: Iterable[str]) -> QuerySet[Evaluation]:
-    """Return a cell's evaluations, newest first; of some actions only where any are named."""
-    rows = Evaluation.objects.filter(cell=cell).order_by("-id")
-    chosen = [action for action in actions if action in Evaluation.Action.values]
-    return rows.filter(action__in=chosen) if chosen else rows
+def timeline_page(cell: Cell, actions: Iterable[str], before: int | None, size: int = PAGE_SIZE) -> Page[Evaluation]:
+    """Return a page of a cell's evaluations, newest first; of some actions only where any are named.
+
+    Old HOLD rows come from their files, of which a page opens no more than it needs.
+    """
+    return _page(history(cell, actions).evaluations(count=size + 1, before=before), before, size)
 
 
 def orders(cell: Cell) -> QuerySet[Order]:
@@ -67,7 +69,10 @@ def dividends(cell: Cell) -> QuerySet[ActionApplication]:
 
 def page_of(rows: QuerySet[Row], before: int | None, size: int = PAGE_SIZE) -> Page[Row]:
     """Return a page of rows ordered by falling id, in one query; new rows never shift it."""
-    held = list((rows if before is None else rows.filter(pk__lt=before))[: size + 1])
+    return _page(list((rows if before is None else rows.filter(pk__lt=before))[: size + 1]), before, size)
+
+
+def _page(held: list[Row], before: int | None, size: int) -> Page[Row]:
     older = held[size - 1].pk if len(held) > size else None
     return Page(tuple(held[:size]), before, older)
 

@@ -100,7 +100,7 @@ def _timeline(request: HttpRequest, row: Cell) -> dict[str, Any]:
     actions = [action for action in request.GET.getlist("action") if action in Evaluation.Action.values]
     columns = request.GET.get("columns", "why")
     return {
-        "page": records.page_of(records.timeline(row, actions), before_of(request)),
+        "page": records.timeline_page(row, actions, before_of(request)),
         "actions": actions,
         "all_actions": ("BUY", "SELL", "SKIP", "HOLD"),
         "columns": columns if columns in COLUMNS else "why",

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from portfolios.models import Cell
 from trading.selectors import charts, records
 from trading.selectors.cells import CellView, Level, cell_rows, cell_views
+from trading.selectors.history import history
 from trading.selectors.performance import daily_points
 from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, get_portfolio, member_page
@@ -139,6 +140,17 @@ def _export_performance(_: HttpRequest, cell: Cell) -> Table:
     )
 
 
+_TIMELINE_HEADER = (
+    "as_of", "action", "reason", "sentence", "price", "source", "is_synthetic", "age_seconds", "anchor", "cash",
+    "shares", "receivable", "value", "stock_share", "orders_today", "trigger_up", "trigger_down", "signal",
+    "raw_quantity", "quantity", "parameters__number",
+)  # fmt: skip
+
+
+def _export_timeline(request: HttpRequest, cell: Cell) -> Table:
+    return _TIMELINE_HEADER, history(cell, request.GET.getlist("action")).newest(_TIMELINE_HEADER)
+
+
 def _export_columns(read: Callable[[HttpRequest, Cell], Any], *columns: str) -> Callable[[HttpRequest, Cell], Table]:
     def export_rows(request: HttpRequest, cell: Cell) -> Table:
         return columns, read(request, cell).values_list(*columns).iterator()
@@ -149,12 +161,7 @@ def _export_columns(read: Callable[[HttpRequest, Cell], Any], *columns: str) -> 
 _EXPORTS: dict[str, Callable[[HttpRequest, Cell], Table]] = {
     "prices": _export_prices,
     "performance": _export_performance,
-    "timeline": _export_columns(
-        lambda request, cell: records.timeline(cell, request.GET.getlist("action")),
-        "as_of", "action", "reason", "sentence", "price", "source", "is_synthetic", "age_seconds", "anchor", "cash",
-        "shares", "receivable", "value", "stock_share", "orders_today", "trigger_up", "trigger_down", "signal",
-        "raw_quantity", "quantity", "parameters__number",
-    ),
+    "timeline": _export_timeline,
     "orders": _export_columns(
         lambda _, cell: records.orders(cell).prefetch_related(None),
         "as_of", "client_order_id", "broker_order_id", "side", "type", "quantity", "limit_price", "status",

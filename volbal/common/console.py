@@ -28,6 +28,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.tick": "When each portfolio was looked at, and how long it took",
     },
     "What happened": {
+        "trading.evaluationarchive": "Which old HOLD evaluations left for files, whole and with their checksum",
+        "trading.retentionpolicy": "How many days HOLD evaluations stay: set",
         "trading.evaluation": "Why a cell acted, or did not, with its numbers",
         "trading.fill": "What brokers reported, as booked",
         "trading.ordertransition": "Every move of every order",

@@ -164,6 +164,7 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.send_*": {"queue": "orders"},
     # Apart from the ticks it watches.
     "trading.tasks.watch_*": {"queue": "orders"},
+    "trading.tasks.archive_*": {"queue": "reports"},
     "trading.tasks.reconcile_*": {"queue": "orders"},
     "trading.tasks.*": {"queue": "ticks"},
     "optimization.tasks.*": {"queue": "research"},
