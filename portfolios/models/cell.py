@@ -51,6 +51,14 @@ class Cell(TenantOwned):
     orders_today = models.PositiveIntegerField(default=0)
     orders_day = models.DateField(null=True, blank=True, help_text="The exchange's day that orders_today counts")
 
+    actions_through = models.DateField(
+        null=True, blank=True, help_text="The exchange's day through which dividends and splits were taken"
+    )
+    actions_version = models.PositiveIntegerField(default=0, help_text="Its instrument's when they were last looked at")
+    actions_recheck_from = models.DateField(
+        null=True, blank=True, help_text="Shares dated this day or later were booked late: entitlements are due again"
+    )
+
     opened_at = models.DateTimeField(null=True, blank=True, help_text="The prices' time of the opening entry")
     opening_value = money_field(default=Decimal(0))
     opening_price = price_field(null=True, blank=True)

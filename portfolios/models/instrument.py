@@ -12,6 +12,9 @@ class Instrument(models.Model):
     name = models.CharField(max_length=120)
     exchange = models.CharField(max_length=8, default="XNYS", help_text="ISO 10383 code, as in exchange-calendars")
     currency = models.CharField(max_length=3, default="USD")
+    actions_version = models.PositiveIntegerField(
+        default=0, help_text="Grows with every change of its dividends and splits"
+    )
 
     class Meta:
         ordering = ["symbol"]

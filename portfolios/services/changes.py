@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 from django.db import transaction
 from django.db.models import ForeignKey, Model
 
-from portfolios.services.events import event_record, subject_of
+from portfolios.models import Event
+from portfolios.services.events import event_make, subject_of
 from portfolios.services.origin import Origin
 from volbal.common.errors import Conflict
 
@@ -52,6 +53,36 @@ def changing(
         setattr(row, name, value)
 
 
+class ManyChanges(Generic[Row]):
+    """Changes of rows that the caller holds locked, written together: one statement for rows, one for events."""
+
+    def __init__(self, *, origin: Origin, as_of: dt.datetime) -> None:
+        self._origin, self._as_of = origin, as_of
+        self._rows: dict[Any, Row] = {}
+        self._columns: set[str] = set()
+        self._events: list[Event] = []
+
+    @contextmanager
+    def changing(self, row: Row, *, kind: str) -> Iterator[Change[Row]]:
+        """Let the block change `row` and keep the event of it; nothing is written before `write`."""
+        before = _values(row)
+        change = Change(row)
+        yield change
+        event = _event(change, before, kind=kind, origin=self._origin, as_of=self._as_of)
+        if event is not None:
+            self._events.append(event)
+            self._rows[row.pk] = row
+            self._columns |= _changed(row, before)
+
+    def write(self) -> None:
+        """Write every row and event kept so far."""
+        if self._columns:
+            rows = list(self._rows.values())
+            type(rows[0])._default_manager.bulk_update(rows, sorted(self._columns), batch_size=500)
+        Event.objects.bulk_create(self._events)
+        self._rows, self._columns, self._events = {}, set(), []
+
+
 def lock(row: Row) -> Row:
     """Return the row as stored, held until the transaction ends. On SQLite the transaction itself is the lock."""
     # The key itself never changes, and is left free: rows that refer to this one are inserted by others meanwhile, and
@@ -78,20 +109,33 @@ def _require_version(row: Any, expected: int) -> None:
 
 
 def _keep(change: Change[Any], before: dict[str, Any], *, kind: str, origin: Origin, as_of: dt.datetime | None) -> None:
+    event = _event(change, before, kind=kind, origin=origin, as_of=as_of)
+    if event is not None:
+        change.row.save(update_fields=_changed(change.row, before) or None)
+        event.save(force_insert=True)
+
+
+def _event(
+    change: Change[Any], before: dict[str, Any], *, kind: str, origin: Origin, as_of: dt.datetime | None
+) -> Event | None:
+    """Return the event of a change, the row's version grown with it; None where nothing changed."""
     row = change.row
-    changed = [name for name, value in _values(row).items() if value != before[name]]
+    changed = _changed(row, before)
     if not changed and not change.details:
-        return
+        return None
     if "version" in before:
         row.version += 1
-        changed.append("version")
-    row.save(update_fields=changed or None)
-    event_record(
+        changed.add("version")
+    return event_make(
         kind=kind,
         subject=subject_of(row),
         origin=origin,
         tenant_id=getattr(row, "tenant_id", row.pk),
-        before={name: before[name] for name in changed},
-        after={name: getattr(row, name) for name in changed} | change.details,
+        before={name: before[name] for name in before if name in changed},
+        after={name: getattr(row, name) for name in before if name in changed} | change.details,
         as_of=as_of,
     )
+
+
+def _changed(row: Model, before: dict[str, Any]) -> set[str]:
+    return {name for name, value in _values(row).items() if value != before[name]}

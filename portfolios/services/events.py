@@ -43,9 +43,27 @@ def event_record(
     `before` and `after` hold what changed, and people only by id. `tenant_id` None is the whole installation.
     Raises ScopeError when the tenant is not in scope.
     """
+    event = event_make(
+        kind=kind, subject=subject, origin=origin, tenant_id=tenant_id, before=before, after=after, as_of=as_of
+    )
+    event.save(force_insert=True)
+    return event
+
+
+def event_make(
+    *,
+    kind: str,
+    subject: str,
+    origin: Origin,
+    tenant_id: int | None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    as_of: dt.datetime | None = None,
+) -> Event:
+    """Return an event for the caller to insert with others (see event_record)."""
     if tenant_id is not None:
         require_tenant(tenant_id)
-    event = Event(
+    return Event(
         tenant_id=tenant_id,
         kind=kind,
         subject=subject,
@@ -57,8 +75,6 @@ def event_record(
         request_id=current_request_id(),
         as_of=as_of,
     )
-    event.save(force_insert=True)
-    return event
 
 
 def plain(value: Any) -> Any:

@@ -79,10 +79,31 @@ def book(
     if _already_booked(owner.tenant_id, movements):
         return []
     moment = require_aware(as_of, "as_of")
-    entries = [_entry(account, owner, movement, moment, origin) for movement in movements]
-    for movement in movements:
-        _move(owner, movement)
+    entries = [
+        entry_make(account=account, owner=owner, movement=movement, as_of=moment, origin=origin)
+        for movement in movements
+    ]
     return LedgerEntry.objects.bulk_create(entries)
+
+
+def entry_make(
+    *, account: BrokerAccount, owner: BrokerAccount | Cell, movement: Movement, as_of: dt.datetime, origin: Origin
+) -> LedgerEntry:
+    """Move the totals of `owner` by one movement and return its entry, for the caller to insert with others."""
+    _move(owner, movement)
+    if isinstance(owner, Cell) and movement.shares != 0 and movement.kind != LedgerEntry.Kind.SPLIT:
+        _recheck_actions(owner, as_of)
+    return _entry(account, owner, movement, as_of, origin)
+
+
+def _recheck_actions(cell: Cell, as_of: dt.datetime) -> None:
+    """Note that shares of a day whose dividends and splits were taken arrived only now.
+
+    The exchange's day is never more than one before the day in UTC.
+    """
+    day = as_of.astimezone(dt.UTC).date() - dt.timedelta(days=1)
+    if cell.actions_through is not None and day < cell.actions_through:
+        cell.actions_recheck_from = min(day, cell.actions_recheck_from or day)
 
 
 def _already_booked(tenant_id: int, movements: Sequence[Movement]) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db import IntegrityError, transaction
 
 from portfolios.models import Cell, Event, LedgerEntry
 from portfolios.selectors import reconcile
@@ -69,7 +70,7 @@ class TestOneDate:
 
     def test_a_dividend_too_small_for_a_step_stays_cash_though_reinvested(self, desk: Desk) -> None:
         whole = open_cell(desk.portfolio, parameters={"quantity_step": 1.0}, reinvest_dividends=True)
-        make_actions(Dividend(OPEN.date(), 0.6))
+        make_actions(Dividend(OPEN.date(), 0.6, OPEN.date()))
         tick(desk.portfolio, {"IBM": 100})
         assert held(whole) == (50, Decimal("99.4"), Decimal("5022.50"), 0)
 
@@ -114,12 +115,27 @@ class TestOneDate:
         assert held(cell) == (100, 49, 5_075, 0)
         assert ActionApplication.objects.count() == 2
 
-    def test_a_repeated_application_fails_whole(self, desk: Desk, cell: Cell) -> None:
+    def test_a_cell_that_forgot_how_far_it_came_takes_nothing_twice(self, desk: Desk, cell: Cell) -> None:
+        make_actions(Split(OPEN.date(), 2.0), Dividend(OPEN.date(), 1.0, OPEN.date()))
+        tick(desk.portfolio, {"IBM": 50})
+        Cell.objects.update(actions_through=None, actions_version=0)
+        tick(desk.portfolio, {"IBM": 50}, OPEN + DAY)
+        assert held(cell) == (100, 49, 5_075, 0)
+        assert ActionApplication.objects.count() == 2
+
+    def test_the_database_refuses_a_second_application(self, desk: Desk, cell: Cell) -> None:
         make_actions(Split(OPEN.date(), 2.0))
         tick(desk.portfolio, {"IBM": 50})
-        DailyMark.objects.all().delete()
-        with pytest.raises(Exception, match=r"(?i)unique"):
-            tick(desk.portfolio, {"IBM": 50}, OPEN + DAY)
+        again = ActionApplication.objects.get()
+        again.pk = None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            again.save(force_insert=True)
+
+    def test_without_a_known_pay_date_it_stays_owed_for_nobody_can_spend_it(self, desk: Desk, cell: Cell) -> None:
+        make_actions(Dividend(OPEN.date(), 1.0))
+        tick(desk.portfolio, {"IBM": 99})
+        tick(desk.portfolio, {"IBM": 99}, OPEN + 8 * DAY)
+        assert held(cell) == (50, 99, 5_000, Decimal("37.50"))
 
     def test_what_lies_before_the_opening_is_not_applied(self, desk: Desk, cell: Cell) -> None:
         make_actions(Split(OPEN.date() - DAY, 2.0), Dividend(MONDAY, 1.0, FRIDAY))
@@ -128,7 +144,7 @@ class TestOneDate:
         assert held(cell) == (50, 100, 5_000, 0)
 
     def test_days_without_prices_are_caught_up_in_order(self, desk: Desk, cell: Cell) -> None:
-        make_actions(Split(SATURDAY, 2.0), Dividend(FRIDAY, 1.0, SATURDAY), Dividend(NEXT_MONDAY, 0.5))
+        make_actions(Split(SATURDAY, 2.0), Dividend(FRIDAY, 1.0, SATURDAY), Dividend(NEXT_MONDAY, 0.5, NEXT_MONDAY))
         tick(desk.portfolio, {"IBM": 49}, OPEN + 4 * DAY)
         # 100 − 1, halved, − 0.50; 50 · 1.00 and 100 · 0.50, each less a quarter, both paid by then.
         assert held(cell) == (100, 49, 5_075, 0)

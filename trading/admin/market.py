@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 
 from portfolios.admin.forms import ReasonForm
-from trading.models import ActionApplication, BarSeries, CorporateAction
+from trading.models import ActionApplication, ActionRevision, BarSeries, CorporateAction
 from trading.services.cash_in_lieu import cash_in_lieu_book
 from volbal.common.admin import SharedAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
@@ -29,10 +30,34 @@ class BarSeriesAdmin(SharedAdmin):
 class CorporateActionAdmin(SharedAdmin):
     """Dividends and splits as announced."""
 
-    list_display = ("instrument", "kind", "ex_date", "pay_date", "amount", "ratio", "source")
-    list_filter = ("kind", "instrument", "ex_date")
+    list_display = (
+        "instrument", "kind", "ex_date", "pay_date", "amount", "ratio", "source", "revision", "is_withdrawn",
+    )  # fmt: skip
+    list_filter = ("kind", "is_withdrawn", "instrument", "ex_date")
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol", "source")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CorporateAction]:
+        """Return withdrawn actions too."""
+        return CorporateAction.with_withdrawn.order_by("-ex_date", "instrument__symbol")
+
+
+@admin.register(ActionRevision)
+class ActionRevisionAdmin(SharedAdmin):
+    """What dividends and splits were announced as, from one moment on."""
+
+    list_display = (
+        "recorded_at", "instrument", "action", "number", "ex_date", "pay_date", "amount", "ratio", "is_withdrawn",
+        "source", "reason", "actor", "task",
+    )  # fmt: skip
+    list_filter = ("is_withdrawn", "action__kind", "recorded_at")
+    list_select_related = ("action__instrument", "actor")
+    search_fields = ("action__instrument__symbol", "reason", "source")
+
+    @admin.display(ordering="action__instrument__symbol")
+    def instrument(self, row: ActionRevision) -> str:
+        """Return whose dividend or split it is."""
+        return str(row.action.instrument)
 
 
 class CashInLieuForm(ReasonForm):

@@ -22,12 +22,12 @@ from trading.marketdata.calendars import exchange_calendar
 from trading.marketdata.files import read_bars, read_dividends, read_splits
 from trading.marketdata.files.bars import bars_as_parquet
 from trading.models import BarSeries, CorporateAction
+from trading.services.action_changes import RATIO_STEP, actions_announce
 from volbal.common import numbers
 from volbal.strategy import Bars, Dividend, Split
 
 ORIGIN = Origin(task="catalogue")
 EPOCH = dt.date(1970, 1, 1)
-RATIO_STEP = Decimal("0.0000000001")
 
 
 def series_import(*, instrument: Instrument, path: Path, source: str, is_synthetic: bool = False) -> BarSeries:
@@ -137,18 +137,11 @@ def actions_store(
     for row in rows:
         seen[row.kind, row.ex_date] += 1
         row.number = seen[row.kind, row.ex_date]
-    known = set(CorporateAction.objects.filter(instrument=instrument).values_list("kind", "ex_date", "number"))
-    fresh = [row for row in rows if (row.kind, row.ex_date, row.number) not in known]
     with transaction.atomic():
-        CorporateAction.objects.bulk_create(fresh)
-        event_record(
-            kind="actions.imported",
-            subject=f"instrument:{instrument.pk}",
-            origin=ORIGIN,
-            tenant_id=None,
-            after={"dividends": sum(row.kind == kinds.DIVIDEND for row in fresh), "new": len(fresh), "source": source},
-        )
-    return len(fresh)
+        Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
+        known = set(CorporateAction.objects.filter(instrument=instrument).values_list("kind", "ex_date", "number"))
+        fresh = [row for row in rows if (row.kind, row.ex_date, row.number) not in known]
+        return actions_announce(instrument=instrument, actions=fresh, origin=ORIGIN) if fresh else 0
 
 
 def load_actions(instrument: Instrument) -> tuple[tuple[Dividend, ...], tuple[Split, ...]]:

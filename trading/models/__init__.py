@@ -1,6 +1,6 @@
 """What happened: prices, ticks, decisions, orders, fills."""
 
-from trading.models.actions import ActionApplication, CorporateAction
+from trading.models.actions import ActionApplication, ActionRevision, CorporateAction
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.connection import BrokerConnection
 from trading.models.mark import DailyMark
@@ -17,6 +17,7 @@ from trading.models.tick import Evaluation, Tick
 __all__ = [
     "AccountReconciliation",
     "ActionApplication",
+    "ActionRevision",
     "BarSeries",
     "BrokerConnection",
     "BrokerDifference",

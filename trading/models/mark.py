@@ -11,8 +11,7 @@ from portfolios.models.fields import money_field, price_field
 class DailyMark(TenantOwned):
     """The newest mark of a cell in one exchange day; once the day is over, its close.
 
-    The newest day marked is the day through which corporate actions were taken; the closes feed adaptive triggers
-    (strategy 13); the values are the cell's daily equity.
+    The closes feed adaptive triggers (strategy 13); the values are the cell's daily equity.
     """
 
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="daily_marks")

@@ -56,6 +56,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.quotestatistic": "How wide and how old quotes were, by day",
         "trading.pricetrack": "What is remembered of each source, to judge its next price by",
         "trading.corporateaction": "Dividends and splits as announced",
+        "trading.actionrevision": "What was announced before, who corrected it and why",
     },
     "Paper broker": {
         "trading.paperbook": "How much each paper account was asked and told",

@@ -129,6 +129,12 @@ def split_learned_late(shares_then: float, ratio: float) -> float:
     return float(micro(round_down(shares_then * ratio, SHARE_STEP) - shares_then))
 
 
+def anchor_after_split(anchor: float, ratio: float) -> float | None:
+    """Return the anchor after a split, or None where it would not be above 0."""
+    divided = float(micro(anchor / ratio))
+    return divided if divided > 0.0 else None
+
+
 def anchor_after_dividend(anchor: float, amount: float) -> float | None:
     """Return the anchor after an ex-date, or None where it would not be above 0: the cell needs attention."""
     lowered = float(micro(anchor - amount))
