@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.conformance.api import ApiHarness
 from tests.conformance.harness import Harness
 from tests.conformance.paper import PaperHarness
 
-HARNESSES: dict[str, Callable[[], Harness]] = {"paper": PaperHarness}
+HARNESSES: dict[str, Callable[[], Harness]] = {"paper": PaperHarness, "api": ApiHarness}

@@ -1,6 +1,7 @@
 """The console's tables of what happens. Importing a module registers its tables."""
 
 from trading.admin import (
+    api_broker,
     archives,
     connections,
     halts,
@@ -16,6 +17,7 @@ from trading.admin import (
 )
 
 __all__ = [
+    "api_broker",
     "archives",
     "connections",
     "halts",

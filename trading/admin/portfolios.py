@@ -15,7 +15,8 @@ from portfolios.admin.accounts import AccountForm, BrokerAccountAdmin, Portfolio
 from portfolios.admin.forms import PlainForm, ReasonForm
 from portfolios.models import BrokerAccount, Portfolio, TradingRestriction
 from trading.admin.halts import HALTING, HaltingAdmin
-from trading.brokers.paper.settings import SECTION, PaperSettings
+from trading.brokers.api import ApiSettings
+from trading.brokers.paper import PaperSettings
 from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
 from trading.selectors.tick_states import tick_lateness
@@ -59,7 +60,13 @@ class BehaviourForm(ReasonForm):
 class PaperBehaviourForm(BehaviourForm):
     """Tell a paper account what goes wrong in it."""
 
-    kind, section = PaperSettings, SECTION
+    kind, section = PaperSettings, "paper"
+
+
+class ApiBehaviourForm(BehaviourForm):
+    """Say what a broker that works over our API can do."""
+
+    kind, section = ApiSettings, "api"
 
 
 def setting_field(one: dataclasses.Field[Any], value: Any) -> forms.Field:
@@ -67,6 +74,9 @@ def setting_field(one: dataclasses.Field[Any], value: Any) -> forms.Field:
     words = one.metadata["words"]
     if isinstance(one.default, bool):
         return forms.BooleanField(required=False, initial=value, help_text=words)
+    if isinstance(one.default, tuple):
+        choices = [(name, name.replace("_", "-")) for name in one.default]
+        return forms.MultipleChoiceField(choices=choices, initial=list(value), help_text=words)
     bounds = {"min_value": one.metadata["least"], "max_value": one.metadata["most"]}
     kind = forms.IntegerField if isinstance(one.default, int) else forms.FloatField
     told = f"{words}. {bounds['min_value']:,} to {bounds['max_value']:,}."
@@ -87,6 +97,12 @@ class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
             "Set the paper broker's behaviour",
             PaperBehaviourForm,
             possible=lambda account: account.broker == "paper",
+        ),
+        Operation(
+            "api_behaviour",
+            "Say what its broker can do",
+            ApiBehaviourForm,
+            possible=lambda account: account.broker == "api",
         ),
     )
 

@@ -14,17 +14,9 @@ MOST = Decimal(10) ** 13
 def require_sense(request: OrderRequest, capabilities: Capabilities) -> None:
     """Raise BrokerRejectedError, `invalid_order` or `unsupported`, naming what cannot be."""
     _require_terms(request)
-    if request.type not in capabilities.order_types:
-        raise _unsupported(f"{request.type} orders")
-    if request.time_in_force not in capabilities.times_in_force:
-        raise _unsupported(f"orders with time in force {request.time_in_force}")
-    if request.extended_hours and not capabilities.extended_hours:
-        raise _unsupported("orders outside the regular session")
-    if request.quantity != request.quantity.to_integral_value():
-        if not capabilities.fractional_shares:
-            raise _unsupported("fractions of a share")
-        if request.type not in capabilities.fractional_types:
-            raise _unsupported(f"fractions of a share in {request.type} orders")
+    refusal = capabilities.refusal(request)
+    if refusal:
+        raise BrokerRejectedError(refusal, code="unsupported")
 
 
 def _require_terms(request: OrderRequest) -> None:
@@ -46,7 +38,3 @@ def _require_amount(name: str, value: Decimal | None) -> None:
 
 def _invalid(message: str) -> BrokerRejectedError:
     return BrokerRejectedError(message, code="invalid_order")
-
-
-def _unsupported(what: str) -> BrokerRejectedError:
-    return BrokerRejectedError(f"this broker takes no {what}", code="unsupported")

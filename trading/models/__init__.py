@@ -1,6 +1,7 @@
 """What happened: prices, ticks, decisions, orders, fills."""
 
 from trading.models.actions import ActionApplication, ActionRevision, CorporateAction
+from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.connection import BrokerConnection
 from trading.models.mark import DailyMark
@@ -18,6 +19,9 @@ __all__ = [
     "AccountReconciliation",
     "ActionApplication",
     "ActionRevision",
+    "ApiFill",
+    "ApiHoldings",
+    "ApiOrder",
     "BarSeries",
     "BrokerConnection",
     "BrokerDifference",

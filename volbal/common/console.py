@@ -58,6 +58,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.corporateaction": "Dividends and splits as announced",
         "trading.actionrevision": "What was announced before, who corrected it and why",
     },
+    "Brokers over our API": {
+        "trading.apiorder": "What waits to be fetched, and how far the broker is with it",
+        "trading.apifill": "What these brokers reported",
+        "trading.apiholdings": "What they say they hold",
+    },
     "Paper broker": {
         "trading.paperbook": "How much each paper account was asked and told",
         "trading.paperorder": "What the paper broker was sent",

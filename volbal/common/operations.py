@@ -23,6 +23,7 @@ from volbal.common.errors import VolbalError
 
 _WIDGETS: tuple[tuple[type[forms.Field], Any], ...] = (
     (forms.BooleanField, widgets.UnfoldBooleanSwitchWidget),
+    (forms.MultipleChoiceField, widgets.UnfoldAdminCheckboxSelectMultipleWidget),
     (forms.ChoiceField, widgets.UnfoldAdminSelectWidget),
     (forms.DecimalField, widgets.UnfoldAdminDecimalFieldWidget),
     (forms.IntegerField, widgets.UnfoldAdminIntegerFieldWidget),

@@ -200,7 +200,9 @@ class Book:
         for report in reports:
             book.reports += 1
             report.number = book.reports
-        PaperReport.objects.bulk_update(reports, ["number"])
+            # What is told late tells the commission of that moment: told out of turn, it must not seem to fall.
+            report.order_commission = report.fill.order.commission
+        PaperReport.objects.bulk_update(reports, ["number", "order_commission"])
 
     def _turn(self, report: PaperReport) -> float:
         return self.dice.draw("turn", report.fill.order.number, report.fill.number, report.copy)
