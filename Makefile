@@ -72,6 +72,7 @@ lock: environment ## resolve the requirements anew and write the locks with hash
 	@$(COMPILE) requirements/base.in -o requirements/base.txt
 	@$(COMPILE) requirements/production.in -c requirements/base.txt -o requirements/production.txt
 	@$(COMPILE) requirements/development.in -c requirements/production.txt -o requirements/development.txt
+	@$(COMPILE) requirements/yahoo.in -c requirements/production.txt -o requirements/yahoo.txt
 	@$(RUN) requirements/check.py
 
 clean: ## remove what tools made; keeps .venv and your data in var

@@ -16,6 +16,8 @@ from packaging.version import Version
 
 HERE = Path(__file__).resolve().parent
 LOCKS = ("base", "production", "development")
+# Locks for what only some installations want, beside the production lock.
+OPTIONAL = ("yahoo",)
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^ ;\\]+)(?: *; *(?P<marker>[^\\]+))?")
 ASKED_BY = re.compile(r"^ +# (?:via )? *-r (?:requirements/)?(?P<name>\w+)\.in$")
 
@@ -85,12 +87,24 @@ def disagreements(smaller: Lock, larger: Lock) -> list[str]:
     ]
 
 
+def quarrels(lock: Lock, optional: Lock) -> list[str]:
+    """Return the packages that an optional lock pins otherwise than the lock it is installed beside."""
+    return [
+        f"{lock.name}.txt and {optional.name}.txt pin {name} differently"
+        for name in optional.pins
+        if name in lock.pins and {one for one, _ in lock.pins[name]} != {one for one, _ in optional.pins[name]}
+    ]
+
+
 def main() -> None:
     """Print every fault and end with 1 when there is one."""
     locks = [Lock(name) for name in LOCKS]
     faults = [fault for lock in locks for fault in differences(lock)]
     for smaller, larger in pairwise(locks):
         faults += disagreements(smaller, larger)
+    production = Lock("production")
+    for optional in (Lock(name) for name in OPTIONAL):
+        faults += differences(optional) + quarrels(production, optional)
     if faults:
         sys.exit("\n".join([*faults, "The locks are out of date: run make lock."]))
 

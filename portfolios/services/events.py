@@ -18,7 +18,9 @@ _NOUNS = {
     "brokeraccount": "account",
     "commissionschedule": "commission",
     "parameterversion": "parameters",
+    "feedstatus": "feed",
     "ledgerentry": "entry",
+    "pricequarantine": "quarantine",
 }
 
 

@@ -56,7 +56,17 @@ def test_a_lock_that_names_where_packages_come_from_is_refused(locks: Path) -> N
 
 
 def test_the_locks_of_the_project_are_current() -> None:
-    assert [fault for name in check.LOCKS for fault in check.differences(check.Lock(name))] == []
+    assert [fault for name in check.LOCKS + check.OPTIONAL for fault in check.differences(check.Lock(name))] == []
+
+
+def test_what_is_optional_is_installed_beside_the_rest() -> None:
+    production = check.Lock("production")
+    assert [fault for name in check.OPTIONAL for fault in check.quarrels(production, check.Lock(name))] == []
+
+
+def test_an_optional_lock_that_pins_otherwise_is_named(locks: Path) -> None:
+    (locks / "extra.txt").write_text("orjson==2.0.0 \\\n    --hash=sha256:cc\n")
+    assert check.quarrels(check.Lock("base"), check.Lock("extra")) == ["base.txt and extra.txt pin orjson differently"]
 
 
 def test_an_environment_filled_from_the_same_lock_is_left_alone(

@@ -212,6 +212,10 @@ def test_ticks_of_a_portfolio_at_once_are_one_and_the_second_does_not_wait(
     class SlowFeed:
         """Gives its quotes once it is told to."""
 
+        name = source = "synthetic"
+        is_synthetic = True
+        is_two_sided = is_remote = is_delayed = False
+
         def quotes(self, instruments: list[Any], moment: dt.datetime) -> list[Any]:
             fetching.set()
             assert goes_on.wait(WAIT_SECONDS)

@@ -211,8 +211,9 @@ class TestReplayedDays:
 class Prices:
     """A feed that says 52."""
 
-    name = "synthetic"
+    name = source = "synthetic"
     is_synthetic = True
+    is_two_sided = is_remote = is_delayed = False
 
     def quotes(self, instruments: list[object], moment: dt.datetime) -> list[PriceQuote]:
         return [quote(make_instrument("IBM"), 52, moment)]
@@ -223,7 +224,7 @@ class TestOrdersAcrossASplit:
 
     @pytest.fixture(autouse=True)
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
-        monkeypatch.setitem(registry._factories, "synthetic", Prices)
+        monkeypatch.setitem(registry._factories, "synthetic", lambda portfolio: Prices())
         with time_machine.travel(OPEN, tick=False) as traveller:
             yield traveller
 

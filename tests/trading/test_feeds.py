@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -14,12 +18,16 @@ from portfolios.models import Portfolio
 from tests.portfolios.builders import make_instrument
 from tests.trading.builders import OPEN, SESSIONS, Desk, make_actions, make_replay, make_series, quote
 from trading.brokers.registry import broker_names, broker_of
+from trading.feeds.base import FeedUnreachableError
 from trading.feeds.registry import feed_of
 from trading.feeds.replay import timeline_of
 from trading.feeds.synthetic import SyntheticFeed
+from trading.feeds.yahoo import YahooFeed
 from trading.marketdata.catalogue import series_store
 from trading.models import BarSeries, Quote, ReplayRun
+from trading.services.price_limits import PriceLimits
 from trading.services.pricing import history_take, prices_judge
+from trading.services.reference_price import reference_price, spread_bps
 from trading.services.replay_runs import replay_run_steps
 from volbal.common.errors import Refused
 from volbal.strategy import Bars, BarsError, Split
@@ -123,9 +131,16 @@ class TestSynthetic:
         assert first[0].last != first[1].last
         assert all(one.is_synthetic and one.source == "synthetic" and one.as_of == OPEN for one in first)
 
+    def test_a_bid_and_an_ask_stand_around_the_price_at_a_settable_spread(self, desk: Desk) -> None:
+        for spread in (2.0, 50.0):
+            one = SyntheticFeed(spread_bps=spread).quotes([make_instrument("IBM")], OPEN)[0]
+            assert spread_bps(one.bid, one.ask) == pytest.approx(spread, rel=0.01)
+            assert reference_price(one, OPEN, PriceLimits()).price == one.last
+
     def test_prices_move_and_stay_in_reach(self, desk: Desk) -> None:
         feed, held = SyntheticFeed(), [make_instrument("IBM")]
-        prices = [feed.quotes(held, OPEN + dt.timedelta(seconds=step * 7))[0].last for step in range(500)]
+        quotes = [feed.quotes(held, OPEN + dt.timedelta(seconds=step * 7))[0] for step in range(500)]
+        prices = [one.last for one in quotes if one.last is not None]
         assert len(set(prices)) > 100
         assert max(prices) / min(prices) < Decimal("1.2")
 
@@ -141,7 +156,7 @@ class TestRegistry:
     @pytest.mark.parametrize("name", ["replay", "nonesuch"])
     def test_an_unknown_feed_is_refused_with_the_known_ones(self, desk: Desk, name: str) -> None:
         desk.portfolio.feed = name
-        with pytest.raises(Refused, match=f"names the feed '{name}'.*Use one of: synthetic"):
+        with pytest.raises(Refused, match=f"names the feed '{name}'.*Use one of: .*synthetic"):
             feed_of(desk.portfolio)
 
     def test_an_unknown_broker_is_refused_with_the_known_ones(self, desk: Desk) -> None:
@@ -173,3 +188,36 @@ def test_each_replay_is_a_source_of_its_own(desk: Desk) -> None:
     for name in ("First", "Second"):
         replay_run_steps(run=make_replay(desk.account, series, name=name), steps=1)
     assert {one.source for one in Quote.objects.all()} == {run.source for run in ReplayRun.objects.all()}
+
+
+class TestYahoo:
+    """The library is optional: a stand-in answers in the form that yfinance 1.7 documents for `download`."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        asked: dict[str, Any] = {}
+        times = pd.DatetimeIndex(["2024-03-07 10:28", "2024-03-07 10:29"], tz="America/New_York")
+        columns = pd.MultiIndex.from_product([["Close", "Open"], ["BRK-B", "IBM"]], names=["Price", "Ticker"])
+        frame = pd.DataFrame([[400.1, 99.5, 1, 1], [float("nan"), 100.25, 1, 1]], index=times, columns=columns)
+
+        def download(tickers: list[str], **options: Any) -> pd.DataFrame:
+            asked.update(tickers=tickers, **options)
+            return frame
+
+        monkeypatch.setitem(sys.modules, "yfinance", SimpleNamespace(download=download))
+        return asked
+
+    def test_the_last_close_of_each_is_its_quote(self, desk: Desk, asked: dict[str, Any]) -> None:
+        held = [make_instrument("IBM"), make_instrument("BRK.B"), make_instrument("AAPL")]
+        found = {one.instrument_id: one for one in YahooFeed().quotes(held, OPEN)}
+        assert {key: (one.last, one.as_of.isoformat()) for key, one in found.items()} == {
+            held[0].pk: (Decimal("100.25"), "2024-03-07T10:29:00-05:00"),
+            held[1].pk: (Decimal("400.1"), "2024-03-07T10:28:00-05:00"),
+        }
+        assert not any(one.is_synthetic for one in found.values())
+        assert (asked["tickers"], asked["interval"], asked["auto_adjust"]) == (["IBM", "BRK-B", "AAPL"], "1m", False)
+
+    def test_without_the_library_it_says_how_to_get_it(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "yfinance", None)
+        with pytest.raises(FeedUnreachableError, match=r"pip install -r requirements/yahoo\.txt"):
+            YahooFeed().quotes([make_instrument("IBM")], OPEN)

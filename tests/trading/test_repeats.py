@@ -154,8 +154,9 @@ def calm_books(desk: Desk, closes: list[float]) -> dict[str, list[tuple[Any, ...
 class Prices:
     """A feed whose price rises by four percent a minute."""
 
-    name = "synthetic"
+    name = source = "synthetic"
     is_synthetic = True
+    is_two_sided = is_remote = is_delayed = False
 
     def quotes(self, instruments: list[Any], moment: dt.datetime) -> list[PriceQuote]:
         minutes = int((moment - NOW).total_seconds() // 60)
@@ -170,7 +171,7 @@ def test_the_present_is_ticked_once_each_time_it_is_due(
     monkeypatch: pytest.MonkeyPatch,
     deliver: Callable[[Post], None],
 ) -> None:
-    monkeypatch.setitem(registry._factories, "synthetic", Prices)
+    monkeypatch.setitem(registry._factories, "synthetic", lambda portfolio: Prices())
     open_cell(desk.portfolio)
     Portfolio.objects.filter(pk=desk.portfolio.pk).update(next_tick_at=NOW)
     for _ in range(4):

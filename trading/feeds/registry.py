@@ -7,12 +7,22 @@ from collections.abc import Callable, Iterable
 from portfolios.models import Portfolio
 from trading.brokers.registry import is_simulated
 from trading.feeds.base import Feed, PriceQuote
+from trading.feeds.folder import FOLDER, FolderFeed
+from trading.feeds.pushed import PushedFeed
+from trading.feeds.sources import PUSHED
 from trading.feeds.synthetic import SyntheticFeed
+from trading.feeds.yahoo import YahooFeed
 from trading.pairings import Pairing, require_pairing
 from volbal.common.errors import Refused
 
 REPLAY = Portfolio.REPLAY_FEED
-_factories: dict[str, Callable[[], Feed]] = {"synthetic": SyntheticFeed}
+FeedFactory = Callable[[Portfolio], Feed]
+_factories: dict[str, FeedFactory] = {
+    FOLDER: lambda portfolio: FolderFeed(),
+    PUSHED: lambda portfolio: PushedFeed(portfolio.tenant_id),
+    "synthetic": lambda portfolio: SyntheticFeed(),
+    "yahoo": lambda portfolio: YahooFeed(),
+}
 
 
 def feed_names() -> list[str]:
@@ -32,7 +42,7 @@ def feed_of(portfolio: Portfolio) -> Feed:
             code="unknown_feed",
             hint=f"Use one of: {', '.join(feed_names())}.",
         )
-    feed = factory()
+    feed = factory(portfolio)
     _require(portfolio, feed.name, is_synthetic=feed.is_synthetic)
     return feed
 

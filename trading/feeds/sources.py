@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from portfolios.models import Portfolio
 
 PUSHED = "pushed"
@@ -19,6 +21,12 @@ def source_of(portfolio: Portfolio) -> str:
     if replay is not None:
         return str(replay.source)
     return pushed_source(portfolio.tenant_id) if portfolio.feed == PUSHED else portfolio.feed
+
+
+def trading_on(source: str) -> Q:
+    """Return the condition on portfolios that take their prices from a source of current prices."""
+    tenant_id = tenant_of_source(source)
+    return Q(feed=source) if tenant_id is None else Q(feed=PUSHED, tenant_id=tenant_id)
 
 
 def tenant_of_source(source: str) -> int | None:

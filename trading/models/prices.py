@@ -111,7 +111,7 @@ class FeedStatus(models.Model):
 
     source = models.CharField(max_length=40, unique=True)
     is_synthetic = models.BooleanField()
-    first_asked_at = models.DateTimeField()
+    asking_since = models.DateTimeField(help_text="Since when it is asked without a long pause")
     asked_at = models.DateTimeField()
     quoted_at = models.DateTimeField(null=True, blank=True, help_text="When its newest quote was made")
     errors_in_a_row = models.PositiveIntegerField(default=0)

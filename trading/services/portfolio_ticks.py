@@ -9,6 +9,7 @@ from portfolios.models import Cell, Instrument, Portfolio
 from trading.feeds.registry import REPLAY, feed_of
 from trading.models import Order, Tick
 from trading.services.corporate_actions import splits_due
+from trading.services.feed_asking import quotes_ask
 from trading.services.order_cancels import CANCELLABLE, order_cancel
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.tick_states import tick_done, tick_failed
@@ -51,7 +52,7 @@ def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None, woke
 def _look(portfolio: Portfolio, moment: dt.datetime, due: dt.datetime | None) -> TickOutcome | None:
     held = Cell.objects.filter(portfolio=portfolio).exclude(status=Cell.Status.ARCHIVED)
     instruments = Instrument.objects.filter(pk__in=held.order_by().values("instrument_id"))
-    quotes = feed_of(portfolio).quotes(list(instruments), moment)
+    quotes = quotes_ask(feed=feed_of(portfolio), instruments=list(instruments), moment=moment)
     _cancel_across_splits(portfolio, moment)
     return tick_run(portfolio_id=portfolio.pk, as_of=moment, quotes=quotes, due=due)
 

@@ -15,6 +15,8 @@ from volbal.common.bulk import rows_write
 from volbal.common.errors import Refused
 from volbal.strategy.codes import Reason
 
+_REFUSAL_LENGTH = 240
+
 logger = logging.getLogger(__name__)
 
 _GIVEN = ["bid", "ask", "last", "last_at", "previous_close", "is_synthetic", "as_of", "received_at"]
@@ -66,8 +68,15 @@ def quotes_count(*, quotes: Sequence[PriceQuote], problems: Mapping[int, str]) -
         logger.warning("a quote was refused: %s", line)
     changes: dict[str, object] = {"quote_count": F("quote_count") + len(quotes) - len(told)}
     if told:
-        changes |= {"refused_count": F("refused_count") + len(told), "refusal": told[-1][:240]}
+        changes |= {"refused_count": F("refused_count") + len(told), "refusal": told[-1][:_REFUSAL_LENGTH]}
     FeedStatus.objects.filter(source__in={quote.source for quote in quotes}).update(**changes)
+
+
+def refusals_count(*, source: str, count: int, last: str) -> None:
+    """Count quotes of a source that were refused before they could be judged, with the last one's reason."""
+    FeedStatus.objects.filter(source=source).update(
+        refused_count=F("refused_count") + count, refusal=last[:_REFUSAL_LENGTH]
+    )
 
 
 def _require_one_kind(quotes: Iterable[PriceQuote]) -> None:

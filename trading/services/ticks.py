@@ -88,7 +88,7 @@ def _judged(portfolio_id: int, quotes: Collection[PriceQuote], as_of: dt.datetim
 
     Return None in a replay, whose prices are its own. Raises Refused where invented prices reach a live portfolio.
     """
-    portfolio = Portfolio.objects.only("name", "mode", "feed").get(pk=portfolio_id)
+    portfolio = Portfolio.objects.select_related("account").get(pk=portfolio_id)
     require_real_prices(portfolio, quotes)
     return None if portfolio.feed == REPLAY else prices_judge(quotes=quotes, as_of=as_of)
 

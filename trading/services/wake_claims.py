@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from portfolios.models import Cell, Portfolio
+from trading.feeds.sources import trading_on
 from trading.models import TickState
 from volbal.common import clock
 
@@ -35,7 +36,7 @@ def wakes_claim(*, instrument_ids: Iterable[int], source: str) -> list[Wake]:
     moment = clock.now()
     holding = Cell.objects.filter(instrument__in=list(instrument_ids)).exclude(status=Cell.Status.ARCHIVED)
     portfolios = Portfolio.objects.filter(
-        tick_on_quotes=True, is_archived=False, feed=source, pk__in=holding.order_by().values("portfolio_id")
+        trading_on(source), tick_on_quotes=True, is_archived=False, pk__in=holding.order_by().values("portfolio_id")
     ).exclude(mode=Portfolio.Mode.REPLAY)
     return [wake for portfolio in portfolios.order_by("id") if (wake := _claim(portfolio, moment)) is not None]
 

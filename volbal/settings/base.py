@@ -24,6 +24,10 @@ SEED_SYNTHETIC_PRICES = False
 
 # How far prices are trusted, where it differs from strategy 9: max_quote_age_seconds=20,quarantine_ratio=0.3
 PRICE_LIMITS: dict[str, float] = env.dict("PRICE_LIMITS", cast={"value": float}, default={})
+# Where other programs drop files of quotes, and whether those prices are invented.
+QUOTES_FOLDER: Path | None = env("QUOTES_FOLDER", cast=Path, default=None)
+QUOTES_FOLDER_IS_SYNTHETIC = env.bool("QUOTES_FOLDER_IS_SYNTHETIC", default=False)
+
 # Invented prices: the same seed gives the same prices; the spread around each.
 SYNTHETIC_SEED = env.int("SYNTHETIC_SEED", default=1)
 SYNTHETIC_SPREAD_BPS = env.float("SYNTHETIC_SPREAD_BPS", default=4.0)

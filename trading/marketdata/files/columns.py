@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.marketdata.files.tables import Table
+from volbal.common.numbers import price as exact_price
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 PLAIN = re.compile(r"[0-9eE+.-]*")  # nothing in it that float() would read and we would not
@@ -80,6 +81,31 @@ def moments(table: Table, name: str) -> NDArray[np.int64]:
     return np.array(
         [UNREADABLE if moment is None else (moment - EPOCH) // MICROSECOND * 1000 for moment in found], np.int64
     )
+
+
+def optional_prices(table: Table, name: str) -> list[Decimal | None]:
+    """Return a column of prices, to 1e-6; None for a blank, in a column that is not there, and where a problem was
+    noted."""
+    found: list[Decimal | None] = []
+    for row, cell in enumerate(table.columns.get(name, [None] * len(table))):
+        value = math.nan if _is_blank(cell) else _number(cell)
+        is_price = 0.0 < value < math.inf
+        if not is_price and not _is_blank(cell):
+            table.report(row, f"{name} is {_shown(cell)}", "a number above 0")
+        found.append(exact_price(value) if is_price else None)
+    return found
+
+
+def optional_moments(table: Table, name: str, *, blank_allowed: bool = True) -> list[dt.datetime | None]:
+    """Return a column of aware times; None for a blank, in a column that is not there, and where a problem was
+    noted."""
+    cells = table.columns.get(name, [None] * len(table))
+    found = [_moment(cell) for cell in cells]
+    for row, moment in enumerate(found):
+        if moment is None and not (blank_allowed and _is_blank(cells[row])):
+            naive = ", a naive time" if _is_naive(cells[row]) else ""
+            table.report(row, f"{name} is {_shown(cells[row])}{naive}", EXPECTED_MOMENT)
+    return found
 
 
 def _floats(cells: list[object]) -> NDArray[np.float64]:
