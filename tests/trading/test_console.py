@@ -11,11 +11,15 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from portfolios.models import LedgerEntry, Portfolio, User
+from portfolios.models import Cell, Event, LedgerEntry, Portfolio, User
 from portfolios.services import member_add, user_create
 from tests.portfolios.builders import BY_TEST
-from tests.trading.builders import OPEN, Desk, make_actions, make_desk, make_replay, make_series, open_cell, tick
-from trading.models import ActionApplication, Evaluation, ReplayRun
+from tests.trading.builders import OPEN, Desk, fresh, make_actions, make_desk, make_replay, make_series, open_cell, tick
+from tests.trading.standin import StandInBroker
+from trading.models import ActionApplication, Evaluation, HeldFill, Order, RefusedReport, ReplayRun, StuckOrder
+from trading.selectors.attention import order_attention
+from trading.services.fills import fill_book
+from trading.services.orders import orders_send
 from volbal.common.tenancy import every_tenant, tenant_scope
 from volbal.strategy import Split
 
@@ -129,3 +133,88 @@ def test_an_operator_books_cash_in_lieu(desk: Desk) -> None:
     assert operate(operator, "trading_actionapplication", "cash_in_lieu", application, **typed) == 200
     with every_tenant():
         assert LedgerEntry.objects.get(kind="cash_in_lieu").cash == Decimal("3.21")
+
+
+@pytest.fixture
+def sale(told_desk: Desk, told_cell: object) -> Order:
+    """An order to sell at the broker that does what it is told."""
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    return Order.objects.get()
+
+
+def test_an_operator_asks_about_an_unknown_order_and_learns_what_became_of_it(
+    told_desk: Desk, broker: StandInBroker, told_cell: object
+) -> None:
+    """The answer to a submission was lost: the worklist shows the order with its age, and asking resolves it."""
+    tick(told_desk.portfolio, {"IBM": 104})
+    broker.silent_after_accepting = True
+    orders_send(account_id=told_desk.account.pk)
+    broker.silent_after_accepting = False
+    operator, order = client_of(told_desk, "operator"), Order.objects.get()
+    page = operator.get(address(StuckOrder, "changelist")).content.decode()
+    assert "unknown. the line went dead" in page
+    broker.silent = True
+    assert operate(operator, "trading_stuckorder", "ask", order) == 200
+    order.refresh_from_db()
+    assert order.status == "unknown", "never guessed"
+    broker.silent = False
+    broker.fill(order.client_order_id, order.quantity, 104)
+    assert operate(operator, "trading_stuckorder", "ask", order) == 302
+    order.refresh_from_db()
+    assert order.status == "filled"
+    assert order.client_order_id not in operator.get(address(StuckOrder, "changelist")).content.decode()
+
+
+def test_an_operator_cancels_an_order_with_a_reason(told_desk: Desk, broker: StandInBroker, sale: Order) -> None:
+    operator = client_of(told_desk, "operator")
+    assert operate(operator, "trading_order", "cancel", sale) == 200
+    assert operate(client_of(told_desk, "auditor"), "trading_order", "cancel", sale, reason="mine") == 403
+    assert operate(operator, "trading_order", "cancel", sale, reason="wrong size") == 302
+    sale.refresh_from_db()
+    assert (sale.status, sale.status_detail) == ("cancelled", "by hand: wrong size")
+    assert Event.objects.get(kind="order.cancel_asked").reason == "wrong size"
+    assert operate(operator, "trading_order", "cancel", sale, reason="again") == 200
+
+
+def test_a_rejected_order_asks_for_attention_until_someone_takes_note(
+    told_desk: Desk, broker: StandInBroker, told_cell: object
+) -> None:
+    broker.refuses, broker.refuses_code = "not shortable", "not_shortable"
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    told = [note.text for note in order_attention([told_desk.portfolio.pk])]
+    assert told == ["IBM: order to sell 6.287107: rejected. not shortable"]
+    assert operate(client_of(told_desk, "operator"), "trading_order", "note", Order.objects.get()) == 302
+    assert order_attention([told_desk.portfolio.pk]) == []
+
+
+def test_an_operator_adopts_a_foreign_fill_and_a_second_click_changes_nothing(
+    told_desk: Desk, broker: StandInBroker, told_cell: Cell
+) -> None:
+    fill_book(account=told_desk.account, report=broker.fill("theirs", 4, 90, symbol="IBM", side="BUY"))
+    operator, held = client_of(told_desk, "operator"), HeldFill.objects.get()
+    assert "Waits for a person" in operator.get(address(HeldFill, "changelist")).content.decode()
+    typed = {"cell": told_cell.pk, "reason": "bought by phone"}
+    for _ in range(2):
+        assert operate(operator, "trading_heldfill", "adopt", held, **typed) == 302
+    assert operate(operator, "trading_heldfill", "ignore", held, reason="changed my mind") == 200
+    assert fresh(told_cell).shares == 54
+
+
+def test_an_operator_tries_a_refused_report_again_or_dismisses_it(
+    told_desk: Desk, broker: StandInBroker, sale: Order
+) -> None:
+    fill_book(account=told_desk.account, report=broker.fill(sale.client_order_id, -1, 104))
+    operator, report = client_of(told_desk, "operator"), RefusedReport.objects.get()
+    assert "-1 shares cannot be" in operator.get(address(RefusedReport, "changelist")).content.decode()
+    assert operate(operator, "trading_refusedreport", "retry", report) == 200
+    assert operate(operator, "trading_refusedreport", "dismiss", report, reason="taken back") == 302
+    report.refresh_from_db()
+    assert (report.status, report.repetitions) == ("dismissed", 2)
+
+
+@pytest.mark.parametrize("group,shown", [("open", True), ("ended", False), ("stuck", False), ("", True)])
+def test_orders_are_listed_by_how_they_stand(told_desk: Desk, sale: Order, group: str, shown: bool) -> None:
+    page = client_of(told_desk, "auditor").get(address(Order, "changelist"), {"group": group}).content.decode()
+    assert (sale.client_order_id in page) == shown

@@ -2,29 +2,126 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any, ClassVar
 
-from trading.models import Fill, FillCursor, Order, OrderTransition
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from portfolios.admin.forms import PlainForm, ReasonForm
+from trading.models import Fill, FillCursor, Order, OrderTransition, StuckOrder
+from trading.selectors.orders import GROUPS, of_group, stuck, stuck_because
+from trading.services.manual_orders import order_ask_now, order_cancel_by_hand, order_note
+from trading.services.order_cancels import CANCELLABLE
+from volbal.common import clock
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
+from volbal.common.operations import Operation, OperationsAdmin
+from volbal.common.templatetags.figures import age as age_text
 from volbal.common.templatetags.figures import words
 
 
+class AskForm(PlainForm):
+    """Ask the broker now."""
+
+    def perform(self, row: Order) -> Model:
+        """Call the service."""
+        return order_ask_now(order=row, origin=self.origin)
+
+
+class CancelForm(ReasonForm):
+    """Cancel orders."""
+
+    def perform(self, row: Order) -> Model:
+        """Call the service."""
+        return order_cancel_by_hand(order=row, origin=self.origin)
+
+
+class NoteForm(PlainForm):
+    """Take note of what went wrong."""
+
+    def perform(self, row: Order) -> Model:
+        """Call the service."""
+        return order_note(order=row, origin=self.origin)
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """Orders by how they stand."""
+
+    title, parameter_name = "state group", "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the groups."""
+        return list(GROUPS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        """Narrow to one group."""
+        return queryset.filter(of_group(self.value() or "", clock.now()))
+
+
+def _is_failed(row: Order) -> bool:
+    return row.noted_at is None and (row.is_overfilled or row.status == Order.Status.REJECTED)
+
+
 @admin.register(Order)
-class OrderAdmin(TenantAdmin):
+class OrderAdmin(OperationsAdmin, TenantAdmin):
     """What we wanted done, and how far it is."""
 
-    list_display = (
-        "as_of", "cell", "side", "quantity", "type", "limit_price", "status", "status_detail", "filled_quantity",
-        "notional", "commission", "why", "status_at", "client_order_id", "broker_order_id",
+    list_display: ClassVar[Any] = (
+        "as_of", "cell", "side", "quantity", "type", "limit_price", "stop_price", "time_in_force", "status", "age",
+        "status_detail", "reject_code", "filled_quantity", "is_overfilled", "notional", "commission", "why", "purpose",
+        "actor", "note", "expires_at", "client_order_id", "broker_order_id",
     )  # fmt: skip
-    list_filter = ("status", "side", "reason", "account", "as_of")
-    list_select_related = ("cell__instrument",)
-    search_fields = ("client_order_id", "broker_order_id", "cell__instrument__symbol")
+    list_filter: ClassVar[Any] = (GroupFilter, "status", "purpose", "side", "reason", "reject_code", "account", "as_of")
+    list_select_related = ("cell__instrument", "account", "actor")
+    search_fields = ("client_order_id", "broker_order_id", "cell__instrument__symbol", "note")
+    operations = (
+        Operation("ask", "Ask the broker now", AskForm, possible=lambda order: not order.has_ended),
+        Operation(
+            "cancel", "Cancel", CancelForm, harm="What is not filled yet is not carried out.",
+            possible=lambda order: order.status in CANCELLABLE,
+        ),
+        Operation("note", "Take note", NoteForm, possible=_is_failed),
+    )  # fmt: skip
+
+    def describe(self, row: Order) -> str:
+        """Say which order it is and how it stands."""
+        return (
+            f"{row.cell}: {row.side.lower()} {row.quantity.normalize():f}, {row.filled_quantity.normalize():f} filled, "
+            f"{row.get_status_display().lower()} for {age_text(row.status_age_seconds)}. {row.status_detail}".rstrip()
+        )
+
+    @admin.display(description="In this state for", ordering="-status_at")
+    def age(self, row: Order) -> str:
+        """Return for how long it has been as it is; ended orders only grow older."""
+        return "" if row.has_ended else age_text(row.status_age_seconds)
 
     @admin.display(description="Reason", ordering="reason")
     def why(self, row: Order) -> str:
         """Return the reason in words."""
         return words(row.reason)
+
+
+@admin.register(StuckOrder)
+class StuckOrderAdmin(OrderAdmin):
+    """Orders that do not go on by themselves, with what stands in their way."""
+
+    list_display = (
+        "cell", "side", "quantity", "filled_quantity", "broker_filled_quantity", "status", "age", "because",
+        "broker_status", "account", "client_order_id", "broker_order_id",
+    )  # fmt: skip
+    list_filter = ("status", "account")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """List what is stuck; an order that was just set going still has its page."""
+        rows = super().get_queryset(request)
+        place = request.resolver_match
+        is_list = place is not None and str(place.url_name).endswith("_changelist")
+        return rows.filter(stuck(clock.now())) if is_list else rows
+
+    @admin.display(description="What stands in its way")
+    def because(self, row: Order) -> str:
+        """Return it in a sentence."""
+        return stuck_because(row, clock.now())
 
 
 @admin.register(OrderTransition)

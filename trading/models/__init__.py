@@ -6,7 +6,7 @@ from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.connection import BrokerConnection
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
-from trading.models.order import Fill, FillCursor, Order, OrderTransition
+from trading.models.order import Fill, FillCursor, Order, OrderTransition, StuckOrder
 from trading.models.paper import PaperBook, PaperFill, PaperOrder, PaperReport
 from trading.models.prices import FeedStatus, PriceQuarantine, PriceTrack, QuoteStatistic
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
@@ -47,6 +47,7 @@ __all__ = [
     "RefusedReport",
     "ReplayRun",
     "RetentionPolicy",
+    "StuckOrder",
     "Tick",
     "TickState",
 ]

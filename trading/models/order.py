@@ -153,6 +153,14 @@ class Order(TenantOwned):
         return self.filled_value / self.filled_quantity if self.filled_quantity else None
 
 
+class StuckOrder(Order):
+    """An order that does not go on by itself (see `trading.selectors.orders.stuck`), for the console's worklist."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "stuck or unknown order"
+
+
 @append_only
 class OrderTransition(TenantOwned):
     """A move of an order from one state to the next, and why."""

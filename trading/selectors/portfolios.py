@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 
 from portfolios.models import BrokerAccount, Cell, Portfolio, TradingRestriction
 from portfolios.standings import Standing, restrictions_in_force
-from trading.models import AccountReconciliation, Fill, Order, ReplayRun, Tick
+from trading.models import AccountReconciliation, Fill, ReplayRun, Tick
+from trading.selectors.attention import Attention, order_attention, report_attention
 from trading.selectors.cells import CellView, cell_rows, cell_views
 from trading.selectors.performance import Returns, together
 from trading.selectors.tick_states import tick_lateness
 
-STUCK = (Order.Status.UNKNOWN, Order.Status.REJECTED)
 NEWEST_FILLS = 8
 
 
@@ -109,16 +109,6 @@ class FillView:
     notional: Decimal
     as_of: dt.datetime
     exchange_zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Something a person should look at: what, why, and where."""
-
-    kind: str
-    text: str
-    cell_id: int | None
-    portfolio_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +232,7 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
     found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]
-    return (*found, *_order_attention(views))
+    return (*found, *order_attention([view.id for view in views]), *report_attention())
 
 
 def restrictions_on(views: Sequence[PortfolioView]) -> list[TradingRestriction]:
@@ -257,20 +247,3 @@ def _cell_attention(cell: CellView) -> Attention | None:
     if cell.acts and cell.buy is None and cell.sell is None:
         return Attention("idle", f"{cell.symbol} would not act at any price it looks at next.", cell.id, None)
     return None
-
-
-def _order_attention(views: Sequence[PortfolioView]) -> list[Attention]:
-    rows = (
-        Order.objects.filter(cell__portfolio__in=[view.id for view in views])
-        .filter(Q(status__in=STUCK))
-        .order_by("-id")
-        .values_list("cell_id", "cell__instrument__symbol", "side", "quantity", "status", "status_detail")[
-            :NEWEST_FILLS
-        ]
-    )
-    return [
-        Attention(
-            status, f"{symbol}: order to {side.lower()} {quantity:f} is {status}. {detail}".rstrip(), cell_id, None
-        )
-        for cell_id, symbol, side, quantity, status, detail in rows
-    ]

@@ -24,6 +24,7 @@ STATE_OF: dict[str, Order.Status] = {
     BrokerOrderStatus.PARTIALLY_FILLED: S.ACCEPTED,
     BrokerOrderStatus.CANCELLING: S.CANCELLING,
 }
+STATUSES = frozenset(BrokerOrderStatus)
 MOST_SHARES = Decimal(10) ** 9
 
 
@@ -100,7 +101,7 @@ def _follow(order: Order, told: BrokerOrder) -> None:
 
 def _makes_sense(account: BrokerAccount, told: BrokerOrder) -> bool:
     quantity = told.filled_quantity
-    if told.status not in BrokerOrderStatus:
+    if told.status not in STATUSES:
         code, said = "unknown_status", f"The status {told.status!r} is none that a broker may tell."
     elif quantity is not None and not (quantity.is_finite() and 0 <= quantity <= MOST_SHARES):
         code, said = "quantity", f"{quantity} shares filled cannot be; expected 0 to {MOST_SHARES:,f}."

@@ -97,7 +97,7 @@ def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
     if order.has_ended:
         position = end_order(position, filled, float(order.quantity))
     position_write(cell, position, report.as_of)
-    _halt_if_negative(cell, position)
+    halt_if_negative(cell, position)
     mark_refresh(cell=cell)
     return fill
 
@@ -173,7 +173,7 @@ def _state_after(order: Order) -> Order.Status | None:
     return None if order.status == Order.Status.CANCELLING else Order.Status.PARTIALLY_FILLED
 
 
-def _halt_if_negative(cell: Cell, position: Position) -> None:
+def halt_if_negative(cell: Cell, position: Position) -> None:
     """Halt a cell that a report left below zero; one that is halted for it keeps its first reason."""
     if position.cash < 0.0 or position.shares < 0.0:
         reason = f"A fill left cash {position.cash:.2f} and {position.shares:.6f} shares."

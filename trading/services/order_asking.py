@@ -46,14 +46,17 @@ def orders_recover(*, account: BrokerAccount, broker: Broker) -> None:
         order_ask(broker=broker, order=order)
 
 
-def order_ask(*, broker: Broker, order: Order) -> bool:
-    """Ask the broker for one order and keep what it says; return whether it knows it."""
-    told = broker.order(order.client_order_id)
+def order_ask(*, broker: Broker, order: Order) -> None:
+    """Ask the broker for one order and keep what it says."""
+    order_found(broker=broker, order=order, told=broker.order(order.client_order_id))
+
+
+def order_found(*, broker: Broker, order: Order, told: BrokerOrder | None, fills_are_read: bool = False) -> None:
+    """Keep what the broker said of an order, or since when it does not know it (see `broker_order_apply`)."""
     if told is None:
         _not_found(broker, order)
-        return False
-    broker_order_apply(account=order.account, told=told)
-    return True
+    else:
+        broker_order_apply(account=order.account, told=told, fills_are_read=fills_are_read)
 
 
 def orders_ask(*, account: BrokerAccount, broker: Broker) -> Asked:

@@ -71,18 +71,19 @@ def payload_of(report: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {_text(name): _plain(part) for name, part in value.items()}
+        return {str(_stored(name)): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if value is None or isinstance(value, bool | int):
         return value
-    return value.isoformat() if isinstance(value, dt.datetime) else _text(value)
+    return value.isoformat() if isinstance(value, dt.datetime) else _stored(value)
 
 
-def _text(value: Any) -> str:
-    """Return a text that can be stored: no zero characters, no halves of characters."""
+def _stored(value: Any) -> Any:
+    """Return a text as it is, or under `escaped` where no database keeps it: zero characters, halves of characters."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    escaped = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return text if escaped == text else {"escaped": escaped}
 
 
 def _fingerprint(payload: Mapping[str, Any]) -> str:

@@ -123,8 +123,7 @@ def _known_price(report: FillReport, order: Order | None) -> Decimal | None:
             if known is not None:
                 return Decimal(known)
         quotes = Quote.objects.filter(instrument_id=order.cell.instrument_id, source=order.quote_source)
-    newest = quotes.exclude(last=None).order_by("-as_of").values_list("last", flat=True).first()
-    return newest
+    return quotes.exclude(price=None).order_by("-as_of").values_list("price", flat=True).first()
 
 
 def _price(report: FillReport, known: Decimal | None) -> Iterator[Refusal]:

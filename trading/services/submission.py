@@ -81,6 +81,8 @@ def _moved_to(order: Order) -> Decimal | None:
     if order.purpose != Order.Purpose.RULE or order.decision_price is None or portfolio.feed == REPLAY:
         return None
     quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.cell.instrument_id).first()
-    if quote is None or quote.last is None:
+    # The newest one counts, accepted or not: the rule, asked again, judges whether it may be traded on.
+    price = None if quote is None else quote.price if quote.reference is None else quote.reference
+    if price is None:
         return None
-    return quote.last if abs(quote.last / order.decision_price - 1) > MOST_DRIFT else None
+    return price if abs(price / order.decision_price - 1) > MOST_DRIFT else None
