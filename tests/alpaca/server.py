@@ -112,8 +112,8 @@ class AlpacaServer:
         content = b"" if answer is None else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         # An answer shorter than announced makes the server cut the line.
         length = len(content) + (100 if drops else 0)
-        start = {"type": "http.response.start", "status": status}
-        if status != 204:
+        start = {"type": "http.response.start", "status": 200 if drops else status}
+        if status != 204 or drops:
             headers = [*headers, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if drops else content})

@@ -159,6 +159,16 @@ def test_an_answer_that_is_lost_leaves_one_order_that_is_found_by_asking(broker:
     assert found.status == BrokerOrderStatus.WORKING
 
 
+def test_a_cancellation_whose_answer_is_lost_is_learned_by_asking(broker: AlpacaBroker, world: World) -> None:
+    broker.submit(request(1, type=OrderType.LIMIT, limit_price=Decimal(184)))
+    world.faults.append(Fault("DELETE", drops=True))
+    with pytest.raises(BrokerUnreachableError):
+        broker.cancel("vb-1")
+    ended = broker.order("vb-1")
+    assert ended is not None
+    assert ended.status == BrokerOrderStatus.CANCELLED
+
+
 def test_an_answer_that_comes_too_late_is_no_answer(
     broker: AlpacaBroker, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.conformance.alpaca import AlpacaHarness
 from tests.conformance.api import ApiHarness
 from tests.conformance.harness import Harness
 from tests.conformance.paper import PaperHarness
 
-HARNESSES: dict[str, Callable[[], Harness]] = {"paper": PaperHarness, "api": ApiHarness}
+HARNESSES: dict[str, Callable[[], Harness]] = {
+    "paper": PaperHarness,
+    "api": ApiHarness,
+    "alpaca": AlpacaHarness,
+}
