@@ -68,10 +68,13 @@ reconcile: environment-serve ## recompute every cell from its ledger and report 
 
 # Each larger lock is held to the pins of the smaller, so that one environment serves both.
 COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
+OVERRIDE = --override requirements/overrides.txt
 lock: environment ## resolve the requirements anew and write the locks with hashes
 	@$(COMPILE) requirements/base.in -o requirements/base.txt
 	@$(COMPILE) requirements/production.in -c requirements/base.txt -o requirements/production.txt
-	@$(COMPILE) requirements/development.in -c requirements/production.txt -o requirements/development.txt
+	@$(COMPILE) requirements/interactive-brokers.in -c requirements/production.txt $(OVERRIDE) -o requirements/interactive-brokers.txt
+	@$(COMPILE) requirements/development.in -c requirements/production.txt -c requirements/interactive-brokers.txt $(OVERRIDE) \
+		-o requirements/development.txt
 	@$(COMPILE) requirements/yahoo.in -c requirements/production.txt -o requirements/yahoo.txt
 	@$(RUN) requirements/check.py
 

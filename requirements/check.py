@@ -17,9 +17,9 @@ from packaging.version import Version
 HERE = Path(__file__).resolve().parent
 LOCKS = ("base", "production", "development")
 # Locks for what only some installations want, beside the production lock.
-OPTIONAL = ("yahoo",)
+OPTIONAL = ("interactive-brokers", "yahoo")
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^ ;\\]+)(?: *; *(?P<marker>[^\\]+))?")
-ASKED_BY = re.compile(r"^ +# (?:via )? *-r (?:requirements/)?(?P<name>\w+)\.in$")
+ASKED_BY = re.compile(r"^ +# (?:via )? *-r (?:requirements/)?(?P<name>[\w-]+)\.in$")
 
 
 def asked(name: str) -> dict[str, tuple[Requirement, str]]:

@@ -2,6 +2,7 @@
 
     python3 requirements/install.py base            what serving needs
     python3 requirements/install.py development      what testing and changing the project needs, base included
+    python3 requirements/install.py interactive-brokers   what accounts at Interactive Brokers need, beside the rest
 
 The lock last installed is kept inside the environment; while it equals the one here, nothing is done.
 """
@@ -18,7 +19,9 @@ HERE = Path(__file__).resolve().parent
 CONTAINS = {
     "base": ("base",),
     "production": ("production", "base"),
-    "development": ("development", "production", "base"),
+    "development": ("development", "production", "base", "interactive-brokers"),
+    "interactive-brokers": ("interactive-brokers",),
+    "yahoo": ("yahoo",),
 }
 
 
@@ -73,7 +76,8 @@ def install(environment: Path, name: str) -> None:
     """Fill the environment from one lock, refusing any file whose hash it does not name."""
     print(f"Installing what requirements/{name}.txt names (the first time takes a minute or two) …", flush=True)
     command = [interpreter(environment), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, "--require-hashes", "-r", HERE / f"{name}.txt"])
+    # A lock names all that is needed, and overrules what some packages ask for (overrides.txt).
+    done = subprocess.run([*command, "--no-deps", "--require-hashes", "-r", HERE / f"{name}.txt"])
     if done.returncode != 0:
         sys.exit("The packages could not be installed; see above. Nothing else was changed: try again.")
     for part in CONTAINS[name]:
