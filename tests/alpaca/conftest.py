@@ -54,7 +54,7 @@ def connected_account(url: str, **settings: Any) -> Iterator[BrokerAccount]:
     """Open an account at a local Alpaca, with its tenant in scope."""
     owner = user_create(email="owner@alpaca.example", password="long enough 1", origin=BY_TEST)
     tenant = tenant_create(name="Alpaca", slug="alpaca", owner=owner, origin=BY_TEST)
-    chosen = {"trading_url": url, **settings}
+    chosen = {"alpaca": {"trading_url": url, **settings}}
     with tenant_scope(tenant.pk):
         account = account_create(
             tenant=tenant, name="Paper at Alpaca", broker="alpaca", settings=chosen, origin=BY_TEST

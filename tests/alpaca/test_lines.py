@@ -148,7 +148,7 @@ def test_a_line_that_is_lost_is_noted_and_tried_again_with_growing_pauses(
 
 
 def test_an_outage_is_one_event_however_often_it_is_tried(account: BrokerAccount, line: AccountLine) -> None:
-    BrokerAccount.objects.update(settings={"trading_url": "http://127.0.0.1:9"})
+    BrokerAccount.objects.update(settings={"alpaca": {"trading_url": "http://127.0.0.1:9"}})
     for _ in range(3):
         line.follow_once()
     assert Event.objects.filter(kind="stream.lost").count() == 1

@@ -142,7 +142,7 @@ def test_a_lost_line_is_told(updates: Iterator[BrokerUpdate], server: AlpacaServ
 
 
 def test_where_nobody_answers_there_is_no_stream(account: BrokerAccount) -> None:
-    account.settings = {"trading_url": "http://127.0.0.1:9"}
+    account.settings = {"alpaca": {"trading_url": "http://127.0.0.1:9"}}
     with pytest.raises(BrokerUnreachableError, match="ConnectionRefusedError"):
         AlpacaBroker(account).stream()
 

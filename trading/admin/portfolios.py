@@ -15,7 +15,9 @@ from portfolios.admin.accounts import AccountForm, BrokerAccountAdmin, Portfolio
 from portfolios.admin.forms import PlainForm, ReasonForm
 from portfolios.models import BrokerAccount, Portfolio, TradingRestriction
 from trading.admin.halts import HALTING, HaltingAdmin
+from trading.brokers.alpaca.settings import AlpacaSettings
 from trading.brokers.api import ApiSettings
+from trading.brokers.interactive_brokers.settings import InteractiveBrokersSettings
 from trading.brokers.paper import PaperSettings
 from trading.brokers.registry import broker_names
 from trading.feeds.registry import feed_names
@@ -38,7 +40,7 @@ class KnownAccountForm(AccountForm):
 
 
 class BehaviourForm(ReasonForm):
-    """Tell a simulated broker how to behave: one field for each setting, showing what is in force."""
+    """Tell a broker how to behave, or how it is reached: one field for each setting, showing what is in force."""
 
     kind: ClassVar[type[Any]]
     section: ClassVar[str]
@@ -69,6 +71,18 @@ class ApiBehaviourForm(BehaviourForm):
     kind, section = ApiSettings, "api"
 
 
+class AlpacaSettingsForm(BehaviourForm):
+    """Say how an account at Alpaca is reached."""
+
+    kind, section = AlpacaSettings, "alpaca"
+
+
+class InteractiveBrokersSettingsForm(BehaviourForm):
+    """Say where the gateway of an account at Interactive Brokers is."""
+
+    kind, section = InteractiveBrokersSettings, "interactive_brokers"
+
+
 def setting_field(one: dataclasses.Field[Any], value: Any) -> forms.Field:
     """Return the form's field of a broker's setting, with its bounds and its line of explanation."""
     words = one.metadata["words"]
@@ -77,6 +91,8 @@ def setting_field(one: dataclasses.Field[Any], value: Any) -> forms.Field:
     if isinstance(one.default, tuple):
         choices = [(name, name.replace("_", "-")) for name in one.default]
         return forms.MultipleChoiceField(choices=choices, initial=list(value), help_text=words)
+    if isinstance(one.default, str):
+        return forms.CharField(required=False, initial=value, help_text=words, max_length=200)
     bounds = {"min_value": one.metadata["least"], "max_value": one.metadata["most"]}
     kind = forms.IntegerField if isinstance(one.default, int) else forms.FloatField
     told = f"{words}. {bounds['min_value']:,} to {bounds['max_value']:,}."
@@ -103,6 +119,18 @@ class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
             "Say what its broker can do",
             ApiBehaviourForm,
             possible=lambda account: account.broker == "api",
+        ),
+        Operation(
+            "alpaca_settings",
+            "Set how Alpaca is reached",
+            AlpacaSettingsForm,
+            possible=lambda account: account.broker == "alpaca",
+        ),
+        Operation(
+            "interactive_brokers_settings",
+            "Set where its gateway is",
+            InteractiveBrokersSettingsForm,
+            possible=lambda account: account.broker == "interactive_brokers",
         ),
     )
 

@@ -41,6 +41,8 @@ def _value(name: str, value: object, field: dataclasses.Field[Any]) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _refused(name, value, "a number")
         return _bounded(name, float(value), field)
+    if isinstance(default, str):
+        return _exactly(name, value, str, "a text")
     return _choices(name, value, default)
 
 

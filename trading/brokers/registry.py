@@ -7,17 +7,30 @@ from typing import Any
 from portfolios.models import BrokerAccount
 from trading.brokers.account_settings import settings_read
 from trading.brokers.alpaca import AlpacaBroker
+from trading.brokers.alpaca.settings import AlpacaSettings
 from trading.brokers.api import ApiBroker, ApiSettings
 from trading.brokers.base import Broker, BrokerFactory
+from trading.brokers.interactive_brokers import InteractiveBrokersBroker
+from trading.brokers.interactive_brokers.settings import InteractiveBrokersSettings
 from trading.brokers.paper import PaperBroker, PaperSettings
 from trading.pairings import require_account
 from volbal.common.errors import Refused
 
-_factories: dict[str, BrokerFactory] = {"alpaca": AlpacaBroker, "api": ApiBroker, "paper": PaperBroker}
+_factories: dict[str, BrokerFactory] = {
+    "alpaca": AlpacaBroker,
+    "api": ApiBroker,
+    "interactive_brokers": InteractiveBrokersBroker,
+    "paper": PaperBroker,
+}
 # Brokers that fill on our own quotes: replays go to no other, and real money to no such one.
 SIMULATED = frozenset({"paper"})
 # What an account may say to its broker under the broker's name in `settings`.
-SETTINGS: dict[str, type[Any]] = {"api": ApiSettings, "paper": PaperSettings}
+SETTINGS: dict[str, type[Any]] = {
+    "alpaca": AlpacaSettings,
+    "api": ApiSettings,
+    "interactive_brokers": InteractiveBrokersSettings,
+    "paper": PaperSettings,
+}
 
 
 def broker_names() -> list[str]:

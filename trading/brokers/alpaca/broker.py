@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.core.cache import cache
 
 from portfolios.models import BrokerAccount
-from trading.brokers.alpaca.client import AlpacaClient, credentials_of, endpoint
+from trading.brokers.alpaca.client import AlpacaClient, credentials_of
 from trading.brokers.alpaca.payloads import (
     PayloadError,
     cash_read,
@@ -147,7 +147,7 @@ class AlpacaBroker:
         """Connect, then yield what Alpaca's stream tells, and empty updates while it is quiet."""
         place = urlsplit(self.client.base_url)
         usual = place._replace(scheme="wss" if place.scheme == "https" else "ws", path="/stream").geturl()
-        address = endpoint(self.account, "stream_url", usual)
+        address = self.client.settings.stream_url or usual
         began = _written(clock.now())
         return TradeUpdates(address, credentials_of(self.account), self.account.name, lambda: self.fills_since(began))
 
@@ -169,12 +169,17 @@ class AlpacaBroker:
         return answer
 
     def _known(self, payload: Any) -> BrokerOrder:
-        """Read an order and keep which id of ours its id stands for: fills name only Alpaca's."""
+        """Read an order and keep which ids belong together: fills and cancellations name only Alpaca's."""
         order = _readable(order_read, payload)
-        cache.set(self._name_key(order.broker_order_id), order.client_order_id, timeout=NAMES_KEPT_SECONDS)
+        ours, theirs = order.client_order_id, order.broker_order_id
+        names = {self._name_key(theirs): ours, self._number_key(ours): theirs}
+        cache.set_many(names, timeout=NAMES_KEPT_SECONDS)
         return order
 
     def _broker_order_id(self, client_order_id: str) -> str | None:
+        known: str | None = cache.get(self._number_key(client_order_id))
+        if known is not None:
+            return known
         order = self._find("/orders:by_client_order_id", {"client_order_id": client_order_id}, urgent=True)
         return None if order is None else order.broker_order_id
 
@@ -198,6 +203,9 @@ class AlpacaBroker:
 
     def _name_key(self, broker_order_id: str) -> str:
         return f"alpaca:{self.account.pk}:order:{broker_order_id}"
+
+    def _number_key(self, client_order_id: str) -> str:
+        return f"alpaca:{self.account.pk}:number:{client_order_id}"
 
 
 def _order_of(activity: Any) -> str | None:

@@ -12,13 +12,13 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from portfolios.credentials import Credentials, credentials_open
 from portfolios.models import BrokerAccount
+from trading.brokers.alpaca.settings import AlpacaSettings
 from trading.brokers.base import (
     DUPLICATE_ORDER,
     BrokerAccessError,
@@ -31,10 +31,10 @@ from volbal.common.errors import Refused
 
 # Together below the time after which a sender counts as killed and its order is asked about.
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 6.0
-REQUESTS_A_MINUTE, RESERVED_FOR_CANCELS = 200, 20
+# One in so many requests is kept for cancels.
+RESERVED_PART = 10
 LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
 SHOWN_CHARACTERS = 200
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # What Alpaca's refusals say, in the order they are looked for; its own codes name whole families of reasons.
 _REASONS = (
@@ -69,7 +69,8 @@ class AlpacaClient:
 
     def __init__(self, account: BrokerAccount) -> None:
         self.account = account
-        self.base_url = endpoint(account, "trading_url", LIVE if account.is_live else PAPER)
+        self.settings = AlpacaSettings.of(account)
+        self.base_url = self.settings.trading_url or (LIVE if account.is_live else PAPER)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -80,8 +81,8 @@ class AlpacaClient:
     def limit(self) -> RateLimit:
         """Return the account's share of Alpaca's limit."""
         digest = hashlib.sha256(self.credentials["key_id"].encode()).hexdigest()[:16]
-        allowed = int(self.account.settings.get("requests_a_minute", REQUESTS_A_MINUTE))
-        return RateLimit(f"alpaca:{digest}", limit=allowed, reserve=min(RESERVED_FOR_CANCELS, allowed // 2))
+        allowed = self.settings.requests_a_minute
+        return RateLimit(f"alpaca:{digest}", limit=allowed, reserve=max(allowed // RESERVED_PART, 1))
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> Any:
         """Ask. Raises BrokerUnreachableError or one of its kinds; BrokerRejectedError where Alpaca says no."""
@@ -154,22 +155,6 @@ class TimeLimited(HTTPAdapter):
         """Send with a time limit."""
         options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, ANSWER_SECONDS)
         return super().send(request, *arguments, **options)
-
-
-def endpoint(account: BrokerAccount, name: str, usual: str) -> str:
-    """Return an address of Alpaca's, or outside live trading the one in the account's settings.
-
-    Raises Refused for another address in a live account, and for one that keys would reach unencrypted.
-    """
-    chosen = account.settings.get(name)
-    if chosen is None:
-        return usual
-    if account.is_live:
-        raise Refused(f"Account {account.name} trades live and cannot name {name}.", code="endpoint_in_live")
-    place = urlsplit(str(chosen))
-    if place.scheme not in ("https", "wss") and place.hostname not in LOOPBACK:
-        raise Refused(f"{name} {chosen!r} would send keys unencrypted to another machine.", code="endpoint_unsafe")
-    return str(chosen)
 
 
 def credentials_of(account: BrokerAccount) -> Credentials:
