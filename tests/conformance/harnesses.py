@@ -7,10 +7,12 @@ from collections.abc import Callable
 from tests.conformance.alpaca import AlpacaHarness
 from tests.conformance.api import ApiHarness
 from tests.conformance.harness import Harness
+from tests.conformance.interactive_brokers import InteractiveBrokersHarness
 from tests.conformance.paper import PaperHarness
 
 HARNESSES: dict[str, Callable[[], Harness]] = {
     "paper": PaperHarness,
     "api": ApiHarness,
     "alpaca": AlpacaHarness,
+    "interactive_brokers": InteractiveBrokersHarness,
 }

@@ -89,7 +89,7 @@ def order_read(trade: Any, fills: Sequence[Any] = ()) -> BrokerOrder:
         filled_quantity=filled,
         symbol=trade.contract.symbol,
         side=order.action,
-        quantity=quantity,
+        quantity=quantity if quantity > 0 else None,
         detail="" if refusal is None else refusal[0],
         reject_code=refusal[1] if refusal is not None and status == BrokerOrderStatus.REJECTED else "",
     )
