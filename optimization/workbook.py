@@ -13,6 +13,7 @@ import xlsxwriter
 
 from optimization.documents import TRADE_FIELDS
 from optimization.series import DailySeries, daily_series
+from trading.marketdata.quality import QualityReport
 from volbal.strategy import MEASURES, PARAMETER_SPECIFICATIONS, Result
 
 FORMATS = {
@@ -72,7 +73,9 @@ DAY_COLUMNS = (
 )
 
 
-def write_backtest(path: Path, results: Mapping[str, Result], described: Mapping[str, Any]) -> None:
+def write_backtest(
+    path: Path, results: Mapping[str, Result], described: Mapping[str, Any], quality: QualityReport
+) -> None:
     """Write one result, or the two of the intrabar band, to `path`. `described` is what was asked for."""
     options = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as book:
@@ -83,6 +86,7 @@ def write_backtest(path: Path, results: Mapping[str, Result], described: Mapping
             suffix = f" {name}" if len(results) > 1 else ""
             writer.trades(f"Trades{suffix}", result)
             writer.days(f"Daily{suffix}", daily_series(result))
+        writer.quality(quality)
         writer.definitions()
 
 
@@ -157,6 +161,22 @@ class _Writer:
         chart.set_legend({"position": "bottom"})
         chart.set_size({"width": 900, "height": 440})
         return chart
+
+    def quality(self, report: QualityReport) -> None:
+        """Write what is odd about the bars that the run was made on."""
+        sheet = self._book.add_worksheet("Bars")
+        sheet.set_column(0, 0, 16)
+        sheet.set_column(1, 1, 12)
+        sheet.set_column(2, 3, 90)
+        sheet.write_string(0, 0, f"Quality of the bars: {report.grade}", self._formats["title"])
+        sheet.write_string(1, 0, report.meaning)
+        self._header(sheet, 3, ["Check", "Bars", "Worst examples", "Rule"])
+        for row, one in enumerate(report.findings, 4):
+            sheet.write_string(row, 0, one.name.replace("_", " ").capitalize(), self._formats["wrapped"])
+            sheet.write_number(row, 1, one.count, self._formats["count"])
+            sheet.write_string(row, 2, "\n".join(one.examples), self._formats["wrapped"])
+            sheet.write_string(row, 3, one.rule, self._formats["wrapped"])
+        sheet.freeze_panes(4, 0)
 
     def definitions(self) -> None:
         """Write what every figure in the book means, with its unit."""

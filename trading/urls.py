@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from trading.views import actions, cell, charts, controls, dashboard, halts, parameters, styleguide
+from trading.views import actions, cell, charts, controls, dashboard, halts, parameters, series, styleguide
 
 urlpatterns = [
     path("", dashboard.home, name="dashboard"),
     path("palette/", dashboard.palette, name="palette"),
+    path("bars/", series.series_list, name="series-list"),
+    path("bars/<int:series_id>/", series.series, name="series"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("portfolios/<int:portfolio_id>/", dashboard.portfolio, name="portfolio"),
     path("portfolios/<int:portfolio_id>/live/", dashboard.live, name="portfolio-live"),

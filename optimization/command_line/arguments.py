@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import OutputWrapper
 
@@ -14,6 +14,9 @@ from optimization.command_line import values
 from optimization.command_line.values import InputRefused
 from trading.marketdata.files import read_bars, read_dividends, read_splits
 from volbal.strategy import Bars, StrategyParameters
+
+if TYPE_CHECKING:
+    from trading.marketdata.quality import QualityReport
 
 # Options of a run that are passed on only when they were given, so that each default has one home: the rule.
 RUN_OPTIONS = (
@@ -76,6 +79,15 @@ def read_request(arguments: dict[str, Any]) -> Request:
         **({"params": given} if given else {}),
     }
     return Request(bars, parameters, options, described)
+
+
+def quality_of_request(request: Request, exchange: str) -> QualityReport:
+    """Return what is odd about the bars that a run looks at, its dividends and splits taken out."""
+    from trading.marketdata.quality import quality_of
+
+    given = request.options
+    bars = request.bars.select(given.get("start"), given.get("end"), after_hours=True)
+    return quality_of(bars, exchange=exchange, dividends=given.get("dividends", ()), splits=given.get("splits", ()))
 
 
 def read_parameters(arguments: dict[str, Any]) -> dict[str, Any]:

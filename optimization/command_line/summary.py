@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from optimization.figures import measure_text
+from trading.marketdata.quality import QualityReport
 from volbal.strategy import MEASURES, Result
 
 WIDTH = 118
@@ -24,6 +25,13 @@ def summary_text(results: Mapping[str, Result]) -> str:
     for name, one in results.items():
         prefix = f"{name}: " if len(results) > 1 else ""
         lines += [f"{prefix}{line}" for line in _closing(one)]
+    return "\n".join(lines)
+
+
+def quality_text(report: QualityReport) -> str:
+    """Return what is odd about the bars that a run was made on: a line, and below it the worst of each kind."""
+    lines = [f"Bars: {report.sentence}."]
+    lines += [f"  {one.name.replace('_', ' ')}: {example}" for one in report.findings for example in one.examples[:2]]
     return "\n".join(lines)
 
 

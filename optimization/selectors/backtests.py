@@ -63,6 +63,12 @@ class BacktestView:
     parameters: tuple[Setting, ...]
     options: tuple[Setting, ...]
 
+    @property
+    def quality(self) -> dict[str, Any]:
+        """Return the quality report of its bars: as it was when it ran, before that as it is now."""
+        report: dict[str, Any] = self.row.manifest.get("quality") or self.row.series.quality
+        return report
+
 
 def backtest_rows() -> QuerySet[Backtest]:
     """Return the backtests of the tenant in scope, newest first, with what lists and pages read of them."""

@@ -205,6 +205,8 @@ def _manifest(row: Backtest, result: Result) -> dict[str, Any]:
     return {
         "code": results.code_version(),
         "bars": row.series.sha256,
+        "series": {"id": row.series_id, "version": row.series.version, "source": row.series.source},
+        "quality": row.series.quality,
         "actions": results.actions_hash(result.options.dividends, result.options.splits),
         "parameters": result.parameters.to_dict(),
         "options": row.options,

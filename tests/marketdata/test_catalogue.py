@@ -96,3 +96,17 @@ def test_two_dividends_of_one_date_are_two_actions_and_are_kept_once(ibm):
         assert catalogue.actions_store(instrument=ibm, dividends=both, splits=[], source=SOURCE) == expected_new
     stored, _ = catalogue.load_actions(ibm)
     assert [one.amount for one in stored if one.ex_date == dt.date(2008, 11, 6)] == [0.5, 2.0]
+
+
+def test_a_series_keeps_its_quality_report(ibm, tmp_path):
+    series = imported(ibm, tmp_path)
+    assert (series.grade, series.quality["sentence"]) == ("usable", "usable: 1 order in 2 bars")
+
+
+def test_checked_again_it_knows_what_was_announced_since(ibm, tmp_path):
+    halved = DAYS + "".join(f"2008-12-{day:02d},41,42,40,41.{day},50\n" for day in (1, 2, 3, 4, 5, 8, 9, 10))
+    series = imported(ibm, tmp_path, halved)
+    assert series.grade == "doubtful"
+    catalogue.actions_store(instrument=ibm, dividends=[], splits=[Split(dt.date(2008, 12, 1), 2.0)], source=SOURCE)
+    assert catalogue.series_check(series=series, origin=catalogue.ORIGIN).grade == "usable"
+    assert BarSeries.objects.get().grade == "usable"

@@ -43,7 +43,7 @@ def left_in(folder):
 
 def test_the_document_says_what_was_asked(backtest):
     found = backtest(*ACTIONS, "--set", "trigger_up=0.05", "--cash", "5000", "--fill", "next_open")
-    assert list(found) == ["name", "input", "bars", "first", "last", "measures", "skips", "final", "trades"]
+    assert list(found) == ["name", "input", "bars", "first", "last", "measures", "skips", "final", "trades", "quality"]
     assert found["name"] == "IBM"
     assert found["input"] == {
         "bars": str(DATA / "IBM.csv"),
@@ -103,6 +103,7 @@ def test_people_get_units_definitions_and_cautions(capsys):
     assert "Deepest fall of the value from its highest before" in told.out
     assert " %  Total return compounded to 252 trading days." in told.out
     assert "Skipped orders by reason:" in told.out
+    assert "Bars: clean: nothing odd in 503 bars." in told.out
     assert told.err.startswith("Note: ")
 
 
@@ -119,7 +120,9 @@ def test_the_workbook_holds_summary_trades_days_and_definitions(tmp_path):
     call_command("backtest", *IBM, *ACTIONS, "--xlsx", str(target), "--json", str(tmp_path / "result.json"))
     document = json.loads((tmp_path / "result.json").read_text())
     book = read_workbook(target)
-    assert list(book) == ["Summary", "Trades", "Daily", "Definitions"]
+    assert list(book) == ["Summary", "Trades", "Daily", "Bars", "Definitions"]
+    assert book["Bars"][0][0] == f"Quality of the bars: {document['quality']['grade']}"
+    assert {"Missing", "Outliers", "Jumps"} <= {row[0] for row in book["Bars"] if row}
     summary = {row[0]: row[1] for row in book["Summary"] if len(row) > 1}
     assert summary["Final value"] == document["measures"]["final_value"]
     assert summary["trigger_up"] == 0.03
@@ -138,6 +141,7 @@ def test_the_workbook_of_a_band_has_sheets_for_both(tmp_path):
         "Daily ohlc",
         "Trades olhc",
         "Daily olhc",
+        "Bars",
         "Definitions",
     ]
 

@@ -83,6 +83,16 @@ def test_the_page_shows_every_measure_with_its_definition(browse, finished):
         assert reverse("backtest-chart", args=[finished.pk, what]) in page
 
 
+def test_the_quality_of_its_bars_travels_with_it(browse, finished, series):
+    assert finished.manifest["quality"]["sentence"] == "clean: nothing odd in 503 bars"
+    assert finished.manifest["series"]["version"] == series.version
+    series.quality = {}
+    series.save()
+    page = browse.get(reverse("backtest", args=[finished.pk])).content.decode()
+    assert '<span class="badge badge-quality-clean">Clean</span>' in page
+    assert reverse("series", args=[series.pk]) in page
+
+
 def test_synthetic_prices_are_labelled(browse, finished, series):
     type(series).objects.update(is_synthetic=True)
     assert "SYNTHETIC" in browse.get(reverse("backtest", args=[finished.pk])).content.decode()

@@ -3,27 +3,70 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from portfolios.admin.forms import ReasonForm
+from portfolios.admin.forms import PlainForm, ReasonForm
+from trading.marketdata.catalogue import series_check
+from trading.marketdata.quality import GRADES
 from trading.models import ActionApplication, ActionRevision, BarSeries, CorporateAction
 from trading.services.cash_in_lieu import cash_in_lieu_book
 from volbal.common.admin import SharedAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
 
 
-@admin.register(BarSeries)
-class BarSeriesAdmin(SharedAdmin):
-    """Catalogued bars. A correction is a new version."""
+class GradeFilter(admin.SimpleListFilter):
+    """Bars by the word of their quality report."""
 
-    list_display = ("instrument", "resolution", "version", "source", "is_synthetic", "first", "last", "rows", "sha256")
-    list_filter = ("resolution", "is_synthetic", "source", "instrument")
+    title = "quality"
+    parameter_name = "grade"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer every grade."""
+        return [*((grade, grade.capitalize()) for grade in GRADES), ("unchecked", "Unchecked")]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[BarSeries]) -> QuerySet[BarSeries]:
+        """Return the bars of the grade that was chosen."""
+        if self.value() is None:
+            return rows
+        if self.value() == "unchecked":
+            return rows.filter(quality__grade__isnull=True)
+        return rows.filter(quality__grade=self.value())
+
+
+class CheckForm(PlainForm):
+    """Check bars again with the dividends and splits known now."""
+
+    def perform(self, row: BarSeries) -> Model:
+        """Call the service."""
+        return series_check(series=row, origin=self.origin)
+
+
+@admin.register(BarSeries)
+class BarSeriesAdmin(OperationsAdmin, SharedAdmin):
+    """Catalogued bars with what is odd about them. A correction is a new version."""
+
+    list_display = (
+        "instrument", "resolution", "version", "quality_line", "source", "is_synthetic", "first", "last", "rows",
+        "sha256",
+    )  # fmt: skip
+    list_filter = ("resolution", GradeFilter, "is_synthetic", "source", "instrument")
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol", "source", "sha256")
+    operations = (Operation("check", "Check again", CheckForm),)
+
+    @admin.display(description="Quality")
+    def quality_line(self, row: BarSeries) -> str:
+        """Return the report in a line."""
+        return str(row.quality.get("sentence", "not checked yet")).capitalize()
+
+    def describe(self, row: Any) -> str:
+        """Say which bars they are and what is odd about them."""
+        return f"{row}: {self.quality_line(row)}"
 
 
 @admin.register(CorporateAction)

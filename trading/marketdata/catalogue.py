@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from portfolios.services.origin import Origin
 from trading.marketdata.calendars import exchange_calendar
 from trading.marketdata.files import read_bars, read_dividends, read_splits
 from trading.marketdata.files.bars import bars_as_parquet
+from trading.marketdata.quality import QualityReport, quality_of
 from trading.models import BarSeries, CorporateAction
 from trading.services.action_changes import RATIO_STEP, actions_announce
 from volbal.common import numbers
@@ -39,9 +40,21 @@ def series_import(*, instrument: Instrument, path: Path, source: str, is_synthet
     return series_store(instrument=instrument, bars=bars, source=source, is_synthetic=is_synthetic)
 
 
-def series_store(*, instrument: Instrument, bars: Bars, source: str, is_synthetic: bool = False) -> BarSeries:
-    """Keep bars as a new version of an instrument's series; the versions before stay as they are."""
+def series_store(
+    *,
+    instrument: Instrument,
+    bars: Bars,
+    source: str,
+    is_synthetic: bool = False,
+    corrections: Sequence[str] = (),
+    origin: Origin = ORIGIN,
+) -> BarSeries:
+    """Keep bars as a new version of an instrument's series with their quality report; those before stay as they are.
+
+    `corrections` says where they differ from the version before.
+    """
     content = bars_as_parquet(bars)
+    quality = _quality(instrument, bars)
     resolution = BarSeries.Resolution.DAILY if bars.resolution == "daily" else BarSeries.Resolution.MINUTE
     with transaction.atomic():
         Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
@@ -57,16 +70,45 @@ def series_store(*, instrument: Instrument, bars: Bars, source: str, is_syntheti
             last=_moment(bars, len(bars) - 1, instrument),
             rows=len(bars),
             sha256=hashlib.sha256(content).hexdigest(),
+            quality=quality.as_json(),
+            corrections=list(corrections),
         )
         series.file.save(f"{instrument.symbol}-{resolution}-v{version}.parquet", ContentFile(content), save=True)
         event_record(
             kind="series.imported",
             subject=f"series:{series.pk}",
-            origin=ORIGIN,
+            origin=origin,
             tenant_id=None,
-            after={"instrument": instrument.pk, "version": version, "rows": len(bars), "sha256": series.sha256},
+            after={
+                "instrument": instrument.pk,
+                "version": version,
+                "rows": len(bars),
+                "sha256": series.sha256,
+                "quality": quality.sentence,
+            },
         )
     return series
+
+
+def series_check(*, series: BarSeries, origin: Origin) -> BarSeries:
+    """Check a series again with the dividends and splits known now, and keep the report."""
+    quality = _quality(series.instrument, load_bars(series))
+    with transaction.atomic():
+        series.quality = quality.as_json()
+        series.save(update_fields=["quality"])
+        event_record(
+            kind="series.checked",
+            subject=f"series:{series.pk}",
+            origin=origin,
+            tenant_id=None,
+            after={"quality": quality.sentence},
+        )
+    return series
+
+
+def _quality(instrument: Instrument, bars: Bars) -> QualityReport:
+    dividends, splits = load_actions(instrument)
+    return quality_of(bars, exchange=instrument.exchange, dividends=dividends, splits=splits)
 
 
 def load_bars(series: BarSeries) -> Bars:

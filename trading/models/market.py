@@ -25,6 +25,10 @@ class BarSeries(models.Model):
     last = models.DateTimeField(help_text="Start of the last bar")
     rows = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
+    quality = models.JSONField(default=dict, blank=True, help_text="What the checks found when it was stored")
+    corrections = models.JSONField(
+        default=list, blank=True, help_text="Bars that differ from the version before, as its source now has them"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -36,6 +40,11 @@ class BarSeries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.instrument.symbol} {self.resolution} v{self.version}"
+
+    @property
+    def grade(self) -> str:
+        """Return the word of its quality report; `unchecked` for one stored before there were reports."""
+        return str(self.quality.get("grade", "unchecked"))
 
 
 class Quote(models.Model):

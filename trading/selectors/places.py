@@ -32,6 +32,7 @@ def places(*, can_write: bool) -> tuple[Place, ...]:
     cells = Cell.objects.filter(portfolio__is_archived=False).exclude(status=Cell.Status.ARCHIVED)
     rows = list(cells.select_related("instrument", "portfolio"))
     pages = [Place("Dashboard", "page", reverse("dashboard")), Place("Halts", "page", reverse("halts"))]
+    pages.append(Place("Bars and their quality", "page", reverse("series-list")))
     pages += [Place(one.name, "portfolio", reverse("portfolio", args=[one.pk])) for one in portfolios]
     pages += [Place(str(row), f"cell in {row.portfolio.name}", reverse("cell", args=[row.pk])) for row in rows]
     return (*pages, *(_actions(rows) if can_write else ()))

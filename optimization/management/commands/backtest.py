@@ -43,7 +43,7 @@ class Command(BaseCommand):
         from optimization.command_line import arguments as shared
         from optimization.command_line.outputs import write_whole
         from optimization.command_line.progress import Progress
-        from optimization.command_line.summary import summary_text
+        from optimization.command_line.summary import quality_text, summary_text
         from volbal.strategy import simulate
 
         shared.refuse_same_file(arguments["json"], arguments["xlsx"])
@@ -55,17 +55,19 @@ class Command(BaseCommand):
             results = {path: simulate(request.bars, request.parameters, **request.options, path=path) for path in paths}
         shared.write_notes(self.stderr, [caution.sentence for caution in cautions])
         described = {**request.described, **({"path": arguments["path"]} if arguments["path"] is not None else {})}
-        text = json.dumps(_document(described, results), indent=1, allow_nan=False)
+        quality = shared.quality_of_request(request, arguments["exchange"])
+        text = json.dumps(_document(described, results, quality.as_json()), indent=1, allow_nan=False)
         if arguments["xlsx"] is not None:
             from optimization.workbook import write_backtest
 
-            write_whole(arguments["xlsx"], lambda path: write_backtest(path, results, described))
+            write_whole(arguments["xlsx"], lambda path: write_backtest(path, results, described, quality))
         if arguments["json"] == "-":
             self.stdout.write(text)
             return
         if arguments["json"] is not None:
             write_whole(arguments["json"], lambda path: _write_text(path, text))
         self.stdout.write(summary_text(results))
+        self.stdout.write(quality_text(quality))
 
 
 def _paths(arguments: dict[str, Any]) -> tuple[str, ...]:
@@ -78,14 +80,14 @@ def _paths(arguments: dict[str, Any]) -> tuple[str, ...]:
     return ("ohlc", "olhc")
 
 
-def _document(described: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+def _document(described: dict[str, Any], results: dict[str, Any], quality: dict[str, Any]) -> dict[str, Any]:
     from optimization.documents import result_document
 
     symbol = next(iter(results.values())).bars.symbol
     documents = {path: result_document(result) for path, result in results.items()}
     if len(documents) == 1:
-        return {"name": symbol, "input": described, **next(iter(documents.values()))}
-    return {"name": symbol, "input": described, "band": documents}
+        return {"name": symbol, "input": described, **next(iter(documents.values())), "quality": quality}
+    return {"name": symbol, "input": described, "band": documents, "quality": quality}
 
 
 def _write_text(path: Path, text: str) -> None:

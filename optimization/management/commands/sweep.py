@@ -55,6 +55,7 @@ class Command(BaseCommand):
         from optimization.command_line import arguments as shared
         from optimization.command_line.outputs import write_whole
         from optimization.command_line.progress import Progress
+        from optimization.command_line.summary import quality_text
         from optimization.tables import write_sweep
         from volbal.strategy import sweep
 
@@ -71,6 +72,7 @@ class Command(BaseCommand):
         seconds = time.monotonic() - started
         write_whole(arguments["out"], lambda target: write_sweep(result, target))
         self.stdout.write(f"{len(result):,} combinations in {seconds:.2f} s, written to {arguments['out']}")
+        self.stdout.write(quality_text(shared.quality_of_request(request, arguments["exchange"])))
         if arguments["top"] is not None:
             self._show_best(result, arguments["by"], arguments["top"])
 
