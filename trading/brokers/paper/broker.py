@@ -126,4 +126,5 @@ def _as_reported(order: PaperOrder) -> BrokerOrder:
         side=order.side,
         quantity=order.quantity,
         detail=order.detail,
+        reject_code=order.code,
     )
