@@ -41,6 +41,7 @@ urlpatterns = [
     path("cells/<int:cell_id>/deposit/", actions.deposit, name="cell-deposit"),
     path("cells/<int:cell_id>/withdraw/", actions.withdraw, name="cell-withdraw"),
     path("cells/<int:cell_id>/anchor/", actions.anchor, name="cell-anchor"),
+    path("cells/<int:cell_id>/spread/", actions.spread, name="cell-spread"),
     path("cells/<int:cell_id>/parameters/", parameters.change, name="cell-parameters"),
     path("cells/<int:cell_id>/parameters/<int:number>/", parameters.roll_back, name="cell-parameters-roll-back"),
 ]

@@ -156,6 +156,19 @@ def _can(verb: str) -> Callable[[Cell], bool]:
     return lambda cell: cell.status in STEPS[verb].origins
 
 
+class SpreadForm(ReasonForm):
+    """Let cells trade up to some spread only."""
+
+    max_spread_bps = forms.DecimalField(
+        required=False, help_text="Hundredths of a percent of the mid, above 0; empty takes the limit away"
+    )
+
+    def perform(self, row: Cell) -> Model:
+        """Call the service."""
+        limit = self.cleaned_data["max_spread_bps"]
+        return services.cell_set_max_spread(cell=row, max_spread_bps=limit, origin=self.origin)
+
+
 def _is_kept(cell: Cell) -> bool:
     return cell.status != Cell.Status.ARCHIVED
 
@@ -166,6 +179,7 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
 
     list_display: ClassVar[tuple[str, ...]] = (
         "cell", "portfolio", "tenant", "status", "status_reason", "cash", "shares", "anchor", "orders_today",
+        "max_spread_bps",
     )  # fmt: skip
     list_filter = ("status", "portfolio__mode", "instrument")
     list_select_related = ("instrument", "portfolio", "tenant")
@@ -192,6 +206,7 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
         Operation("transfer", "Transfer cash", TransferForm),
         Operation("adjust", "Adjust", AdjustForm),
         Operation("anchor", "Set anchor", AnchorForm, possible=_is_kept),
+        Operation("spread", "Limit the spread", SpreadForm, possible=_is_kept),
     )
 
     @admin.display(ordering="instrument__symbol")

@@ -9,6 +9,7 @@ from portfolios.services.accounts import (
     account_withdraw,
 )
 from portfolios.services.anchors import cell_set_anchor
+from portfolios.services.cell_limits import cell_set_max_spread
 from portfolios.services.cells import cell_archive, cell_halt, cell_open, cell_pause, cell_resume, cell_start
 from portfolios.services.changes import changing
 from portfolios.services.commissions import commission_set, commission_withdraw
@@ -62,6 +63,7 @@ __all__ = [
     "cell_pause",
     "cell_resume",
     "cell_set_anchor",
+    "cell_set_max_spread",
     "cell_start",
     "cell_withdraw",
     "changing",

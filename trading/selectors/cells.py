@@ -16,6 +16,7 @@ from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark, Evaluation, Quote, ReplayRun
 from trading.selectors.performance import NO_RETURNS, History, Returns, histories, returns
+from trading.selectors.quotes import QuoteView, quote_view
 from trading.selectors.times import exchange_zone
 from trading.services.marks import value_at
 from trading.services.triggers import triggers_in_force
@@ -84,6 +85,8 @@ class CellView:
     buy: Level | None
     sell: Level | None
     last: LastDecision | None
+    quote: QuoteView | None
+    max_spread_bps: Decimal | None
     returns: Returns
     version: int
 
@@ -256,6 +259,8 @@ def _view(
         buy=buy,
         sell=sell,
         last=last,
+        quote=None if quote is None else quote_view(quote, is_replay=replay is not None),
+        max_spread_bps=cell.max_spread_bps,
         returns=returns(past, value=float(value), price=float(price)) if price is not None else NO_RETURNS,
         version=cell.version,
     )

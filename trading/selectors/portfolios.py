@@ -16,6 +16,7 @@ from trading.models import AccountReconciliation, Fill, ReplayRun, Tick
 from trading.selectors.attention import Attention, order_attention, report_attention
 from trading.selectors.cells import CellView, cell_rows, cell_views
 from trading.selectors.performance import Returns, together
+from trading.selectors.price_attention import price_attention
 from trading.selectors.tick_states import tick_lateness
 
 NEWEST_FILLS = 8
@@ -230,6 +231,7 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
     ]
     found += [Attention("late", f"{view.name}: {view.late}.", None, view.id) for view in views if view.late]
     found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
+    found += price_attention([cell for view in views for cell in view.cells])
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]
     return (*found, *order_attention([view.id for view in views]), *report_attention())

@@ -16,13 +16,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portfolios.models import Cell
 from portfolios.services.anchors import cell_set_anchor
+from portfolios.services.cell_limits import cell_set_max_spread
 from portfolios.services.cells import cell_pause, cell_start
 from portfolios.services.money import cell_deposit, cell_withdraw
 from portfolios.services.transfers import cash_transfer
 from trading.selectors.cells import present_moment, present_price
 from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
+from trading.selectors.quotes import quote_statistic
 from trading.views.access import context_of, get_cell, origin_of, writer_page
-from trading.views.forms import ACCOUNT, AnchorForm, CashForm
+from trading.views.forms import ACCOUNT, AnchorForm, CashForm, SpreadForm
 from trading.views.responses import done, is_part
 from volbal.common.errors import VolbalError
 
@@ -79,6 +81,31 @@ def anchor(request: HttpRequest, cell_id: int) -> HttpResponse:
     form = AnchorForm(request.POST or None, initial={"anchor": _typed(present_price(cell) or cell.anchor)})
     title = f"Set the anchor of {cell}"
     return dialog(request, cell, form, title, act, lambda one: effect_of_anchor(cell, one.cleaned_data["anchor"]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def spread(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Let a cell trade up to some spread only."""
+    cell = get_cell(cell_id)
+
+    def act(form: Form) -> str:
+        limit, origin = form.cleaned_data["max_spread_bps"], origin_of(request, form.cleaned_data["note"])
+        cell_set_max_spread(cell=cell, max_spread_bps=limit, origin=origin)
+        return f"{cell} trades at any spread." if limit is None else f"{cell} trades up to a spread of {limit:f} bps."
+
+    form = SpreadForm(request.POST or None, initial={"max_spread_bps": _typed(cell.max_spread_bps)})
+    return dialog(request, cell, form, f"Limit the spread of {cell}", act, note=_spread_note(cell))
+
+
+def _spread_note(cell: Cell) -> str:
+    statistic = quote_statistic(cell)
+    if statistic is None or statistic.spread_bps_mean is None:
+        return "No bid and ask have come from its source: with a limit it would not trade at all."
+    return (
+        f"On {statistic.day} its spread was {statistic.spread_bps_mean:.1f} bps in the mean and "
+        f"{statistic.spread_bps_max:.1f} at most."
+    )
 
 
 def dialog(

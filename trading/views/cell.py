@@ -14,6 +14,7 @@ from trading.models import Evaluation
 from trading.selectors import records
 from trading.selectors.cells import cell_rows, cell_views, present_moment
 from trading.selectors.performance import daily_points
+from trading.selectors.quotes import quote_statistic
 from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
 from trading.views.access import context_of, get_cell, member_page
@@ -43,7 +44,7 @@ def cell(request: HttpRequest, cell_id: int) -> HttpResponse:
     wanted = _part(request)
     watched = () if row.portfolio.is_archived else (row.portfolio_id,)
     context = context_of(request, *watched, cell_row=row, tab=tab, tabs=TABS)
-    if wanted != "figures":
+    if wanted not in ("figures", "quote"):
         context |= _tab(request, row, tab)
     if wanted not in ("tabs", "tab"):
         context |= _head(row)
@@ -54,6 +55,7 @@ _TEMPLATES = {
     "tab": "trading/parts/tab.html",
     "tabs": "trading/parts/tabs.html",
     "figures": "trading/parts/cell_head.html",
+    "quote": "trading/parts/cell_quote.html",
     "whole": "trading/cell.html",
 }
 
@@ -61,7 +63,7 @@ _TEMPLATES = {
 def _part(request: HttpRequest) -> str:
     """Return which part of the page is asked for again: by the place it goes to, else the whole."""
     place = part_target(request)
-    return {"tab-panel": "tab", "tabs": "tabs", "figures": "figures"}.get(place or "", "whole")
+    return {"tab-panel": "tab", "tabs": "tabs", "figures": "figures", "quote": "quote"}.get(place or "", "whole")
 
 
 def _head(row: Cell) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def _head(row: Cell) -> dict[str, Any]:
         "portfolio": row.portfolio,
         "held": view.held,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
+        "statistic": quote_statistic(row),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
         **replay_context(row.portfolio),
     }

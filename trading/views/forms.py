@@ -48,6 +48,20 @@ class AnchorForm(forms.Form):
     note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
 
 
+class SpreadForm(forms.Form):
+    """The widest spread a cell trades at."""
+
+    max_spread_bps = forms.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        min_value=Decimal("0.01"),
+        required=False,
+        label="Widest spread (bps)",
+        help_text="Hundredths of a percent of the mid; 10 is 0.1 %. Empty: any.",
+    )
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+
 class HaltForm(forms.Form):
     """How far something is stopped, what becomes of its open orders, and why."""
 
