@@ -10,6 +10,7 @@ from enum import StrEnum
 from django.db.models import Q
 
 from portfolios.models import BrokerAccount, Cell, Portfolio, Tenant, TradingRestriction
+from volbal.common.errors import Refused
 
 EVERYWHERE = "everywhere"
 
@@ -37,6 +38,13 @@ class Place:
     account_id: int | None = None
     portfolio_id: int | None = None
     cell_id: int | None = None
+
+    @property
+    def owner_id(self) -> int:
+        """Return the tenant it belongs to. Raises Refused for a broker and for everything, which belong to none."""
+        if self.tenant_id is None:
+            raise Refused(f"{self.label} belongs to no firm.", code="no_place")
+        return self.tenant_id
 
 
 def everywhere() -> Place:

@@ -17,9 +17,11 @@ from trading.services.dispatch import (
     portfolios_claim_due,
     replays_due,
 )
+from trading.services.limit_watch import limits_watch
 from trading.services.live import portfolio_publish
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
+from trading.services.reach import place_restricted, senders_at
 from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
 from trading.services.replays import replay_step
 from trading.services.tick_states import ticks_notice_missed
@@ -29,6 +31,8 @@ from volbal.common.tenancy import every_tenant, tenant_scope
 
 ORDERS_QUEUE = "orders"
 TICK_EXPIRES_SECONDS = 5
+# Whatever is looked at later is looked at after the next tick anyway.
+LIMITS_EXPIRE_SECONDS = 60
 WAKE_AGAIN_SECONDS = 0.1
 
 
@@ -60,6 +64,7 @@ def advance_replay(tenant_id: int, run_id: int) -> None:
 def replay_follow_up(tenant_id: int, run: ReplayRun, outcome: TickOutcome) -> None:
     """Tell those who watch about a step and wake what follows it."""
     portfolio_publish(portfolio_id=run.portfolio_id, kind="tick")
+    watch_limits.apply_async((tenant_id, run.portfolio_id), expires=LIMITS_EXPIRE_SECONDS)
     if outcome.order_count:
         send_orders.delay(tenant_id, outcome.account_id)
     else:
@@ -93,6 +98,17 @@ def tick_follow_up(portfolio: Portfolio, outcome: TickOutcome | None) -> None:
     if outcome.order_count:
         send_orders.delay(portfolio.tenant_id, outcome.account_id)
     portfolio_publish(portfolio_id=portfolio.pk, kind="tick")
+    watch_limits.apply_async((portfolio.tenant_id, portfolio.pk), expires=LIMITS_EXPIRE_SECONDS)
+
+
+@shared_task
+def watch_limits(tenant_id: int, portfolio_id: int) -> None:
+    """Look whether limits on a portfolio and its firm are kept, after a tick or fills and apart from them."""
+    with tenant_scope(tenant_id):
+        halts = [one.restriction for one in limits_watch(portfolio_id=portfolio_id) if one.restriction is not None]
+        senders = {sender for halt in halts for sender in senders_at(place_restricted(halt))}
+    for sender in senders:
+        send_orders.delay(*sender)
 
 
 @shared_task
@@ -126,6 +142,7 @@ def send_orders(tenant_id: int, account_id: int) -> None:
         touched = {fill.order.cell.portfolio_id for fill in fills}
         for portfolio_id in touched:
             portfolio_publish(portfolio_id=portfolio_id, kind="orders", fills=fills)
+            watch_limits.apply_async((tenant_id, portfolio_id), expires=LIMITS_EXPIRE_SECONDS)
         runs = ReplayRun.objects.filter(portfolio__in=touched, status=ReplayRun.Status.RUNNING)
         for run_id in runs.values_list("pk", flat=True):
             advance_replay.delay(tenant_id, run_id)

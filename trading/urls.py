@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trading.views import actions, cell, charts, controls, dashboard, halts, parameters, series, styleguide
+from trading.views import actions, cell, charts, controls, dashboard, halts, limits, parameters, series, styleguide
 
 urlpatterns = [
     path("", dashboard.home, name="dashboard"),
@@ -22,6 +22,11 @@ urlpatterns = [
     path("accounts/<int:account_id>/resume/", halts.resume_account, name="account-resume"),
     path("portfolios/<int:portfolio_id>/halt/", halts.halt_portfolio, name="portfolio-halt"),
     path("portfolios/<int:portfolio_id>/resume/", halts.resume_portfolio, name="portfolio-resume"),
+    path("portfolios/<int:portfolio_id>/limits/", limits.portfolio_limits, name="portfolio-limits"),
+    path("portfolios/<int:portfolio_id>/limits/set/", limits.portfolio_limit_set, name="portfolio-limit-set"),
+    path("cells/<int:cell_id>/limits/", limits.cell_limits, name="cell-limits"),
+    path("cells/<int:cell_id>/limits/set/", limits.cell_limit_set, name="cell-limit-set"),
+    path("limits/<int:limit_id>/mode/", limits.limit_mode, name="limit-mode"),
     path("portfolios/<int:portfolio_id>/tick/", controls.tick, name="portfolio-tick"),
     path("portfolios/<int:portfolio_id>/replay/start/", controls.start, name="replay-start"),
     path("portfolios/<int:portfolio_id>/replay/pause/", controls.pause, name="replay-pause"),

@@ -16,6 +16,7 @@ from volbal.common.tenancy import tenant_scope
 PAGES: dict[str, Callable[[World], str]] = {
     "dashboard": lambda world: "/",
     "portfolio": lambda world: f"/portfolios/{world.portfolio.pk}/",
+    "limits": lambda world: f"/portfolios/{world.portfolio.pk}/limits/",
     "halts": lambda world: "/halts/",
     "live": lambda world: f"/portfolios/{world.portfolio.pk}/live/",
     "portfolio export": lambda world: f"/portfolios/{world.portfolio.pk}/export.csv",

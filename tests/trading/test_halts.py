@@ -29,8 +29,9 @@ from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh, make_desk, only_order, open_cell, tick
 from tests.trading.standin import StandInBroker
 from trading.models import Evaluation, Order
-from trading.services.halts import place_restrict, reaches
+from trading.services.halts import place_restrict
 from trading.services.orders import orders_send
+from trading.services.reach import reaches
 from trading.services.restrictions import reducing_decision, trading_states
 from volbal.common.errors import Refused
 from volbal.common.tenancy import every_tenant, tenant_scope

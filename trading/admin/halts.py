@@ -18,7 +18,8 @@ from portfolios.services import cell_resume, place_resume, restriction_lift
 from portfolios.standings import Place, broker_place, everywhere, place_of
 from trading.brokers.registry import broker_names
 from trading.selectors.halts import held_at
-from trading.services.halts import place_restrict, reaches
+from trading.services.halts import place_restrict
+from trading.services.reach import reaches
 from volbal.common import clock
 from volbal.common.admin import TenantAdmin, is_platform_operator, roles_of
 from volbal.common.errors import Refused

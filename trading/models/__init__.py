@@ -4,6 +4,7 @@ from trading.models.actions import ActionApplication, ActionRevision, CorporateA
 from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.connection import BrokerConnection
+from trading.models.limits import BreakerTrip, LimitBaseline, TradingLimit
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition, StuckOrder
@@ -23,6 +24,7 @@ __all__ = [
     "ApiHoldings",
     "ApiOrder",
     "BarSeries",
+    "BreakerTrip",
     "BrokerConnection",
     "BrokerDifference",
     "CorporateAction",
@@ -34,6 +36,7 @@ __all__ = [
     "FillCursor",
     "HeldFill",
     "HeldFillResolution",
+    "LimitBaseline",
     "Order",
     "OrderTransition",
     "PaperBook",
@@ -50,4 +53,5 @@ __all__ = [
     "StuckOrder",
     "Tick",
     "TickState",
+    "TradingLimit",
 ]

@@ -14,6 +14,7 @@ from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_rows, commission_terms, parameter_rows
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Tick
+from trading.services.exposure import exposure_decision
 from trading.services.gates import Gate, GateFacts, gate_of
 from trading.services.pricing import MarketPrice
 from trading.services.restrictions import reducing_decision
@@ -69,6 +70,7 @@ def decide_cells(
         if facts.standings[cell.pk].is_reducing:
             low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
             answer = reducing_decision(answer, min_stock=low, max_stock=high)
+        answer = exposure_decision(answer, facts.rooms.get(cell.pk, ()))
         quantity, limit = _order_of(answer, rows[index], parameters[index], facts)
         decided.append(
             CellDecision(cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
 from portfolios.standings import Standing
 from trading.marketdata import calendars
 from trading.models import Order
+from trading.services.exposure import Room
 from trading.services.pricing import MarketPrice
+from trading.services.rejects import RejectRun, wait_sentence
 from volbal.strategy.codes import Reason
 
 
@@ -24,6 +26,8 @@ class GateFacts:
     cells_with_open_orders: frozenset[int]
     cells_awaiting_split: frozenset[int]
     standings: Mapping[int, Standing]
+    backing_off: Mapping[int, RejectRun] = field(default_factory=dict)
+    rooms: Mapping[int, tuple[Room, ...]] = field(default_factory=dict)
 
 
 def account_blocks(account: BrokerAccount) -> bool:
@@ -62,6 +66,8 @@ def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
         return Gate(Reason.ORDER_IN_FLIGHT)
     if not _is_open(facts, cell):
         return Gate(Reason.MARKET_CLOSED)
+    if cell.pk in facts.backing_off:
+        return Gate(Reason.BACKING_OFF, wait_sentence(facts.backing_off[cell.pk]))
     if price.refusal is not None:
         return Gate(price.refusal, price.refusal_text)
     return None if facts.is_replay else _too_wide(cell, price)

@@ -18,9 +18,11 @@ from trading.marketdata.calendars import exchange_calendar
 from trading.models import Evaluation, Order, Tick
 from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
+from trading.services.exposure import buy_rooms
 from trading.services.gates import GateFacts, cells_with_open_orders
 from trading.services.marks import marks_store
 from trading.services.pricing import MarketPrice, history_take, prices_judge
+from trading.services.rejects import cells_backing_off
 from volbal.common import clock
 from volbal.common.bulk import rows_write
 from volbal.common.clock import require_aware
@@ -67,7 +69,16 @@ def tick_run(
         open_orders = cells_with_open_orders(portfolio)
         waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
         active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
-        facts = GateFacts(portfolio, as_of, portfolio.feed == REPLAY, open_orders, waiting, trading_states(active))
+        facts = GateFacts(
+            portfolio,
+            as_of,
+            portfolio.feed == REPLAY,
+            open_orders,
+            waiting,
+            trading_states(active),
+            cells_backing_off(portfolio),
+            buy_rooms(portfolio, active, prices),
+        )
         decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
             tenant_id=portfolio.tenant_id,

@@ -11,6 +11,8 @@ from django import forms
 
 from portfolios.models import Cell, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES
+from portfolios.standings import Place
+from trading.models import TradingLimit
 from volbal.common.templatetags import figures
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterError, ParameterSpecification, StrategyParameters
 
@@ -91,6 +93,71 @@ class ResumeForm(forms.Form):
     def clean_seen(self) -> list[int]:
         """Return the ids that stood in the form when it was shown."""
         return [int(one) for one in self.cleaned_data["seen"].split() if one.isascii() and one.isdigit()]
+
+
+class RehearsalForm(forms.Form):
+    """A limit that is only proposed. Fractions are typed as percentages."""
+
+    kind = forms.ChoiceField(choices=TradingLimit.Kind.choices, label="What is limited")
+    threshold = forms.DecimalField(
+        max_digits=20,
+        decimal_places=6,
+        min_value=Decimal("0.000001"),
+        label="Limit",
+        help_text="% for drawdown, loss and concentration; an amount for notional and stock; a count for orders and "
+        "rejects; seconds for the age of a price; 1 for disagreement",
+    )
+    window_seconds = forms.IntegerField(
+        required=False, min_value=1, label="Window (seconds)", help_text="With counts; empty: a day"
+    )
+    action = forms.ChoiceField(choices=TradingLimit.Action.choices, initial=TradingLimit.Action.HALTED, label="Then")
+    resume_after_days = forms.IntegerField(
+        initial=5,
+        min_value=0,
+        max_value=366,
+        label="Resumed after (days)",
+        help_text="How long a person is taken to wait",
+    )
+
+    def clean_threshold(self) -> Decimal:
+        """Return the limit as it is stored: fractions as fractions."""
+        typed: Decimal = self.cleaned_data["threshold"]
+        fraction = self.data.get("kind") in TradingLimit.FRACTIONS
+        if fraction and typed >= HUNDRED:
+            raise forms.ValidationError("Expected below 100 %.")
+        return typed / HUNDRED if fraction else typed
+
+    def limit(self, on: Place) -> TradingLimit:
+        """Return the proposed limit on a place; it is never stored."""
+        given = self.cleaned_data
+        return TradingLimit(
+            tenant_id=on.owner_id,
+            portfolio_id=on.portfolio_id,
+            cell_id=on.cell_id,
+            scope=on.key,
+            label=on.label,
+            kind=given["kind"],
+            threshold=given["threshold"],
+            window_seconds=given["window_seconds"],
+            action=given["action"],
+        )
+
+
+class LimitForm(RehearsalForm):
+    """A limit to be set."""
+
+    resume_after_days = None  # type: ignore[assignment]  # a form leaves a field of its base out so
+    mode = forms.ChoiceField(
+        choices=TradingLimit.Mode.choices, initial=TradingLimit.Mode.REHEARSING, label="From now on"
+    )
+    note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
+
+
+class LimitSwitchForm(forms.Form):
+    """Off, rehearsing or on, and why."""
+
+    mode = forms.ChoiceField(choices=TradingLimit.Mode.choices, label="From now on")
+    note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
 
 
 class ParametersForm(forms.Form):

@@ -14,7 +14,8 @@ from portfolios.models import BrokerAccount, Cell, Portfolio, Tenant
 from portfolios.services import cell_resume, place_resume
 from portfolios.standings import Place, Standing, place_of
 from trading.selectors.halts import halts_overview, held_after, held_at
-from trading.services.halts import place_restrict, reaches
+from trading.services.halts import place_restrict
+from trading.services.reach import reaches
 from trading.views.access import (
     acting_page,
     context_of,

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 GROUPS: dict[str, dict[str, str]] = {
     "Running now": {
         "portfolios.tradingrestriction": "Halts in force, how old, by whom and why: halt at any level, resume",
+        "trading.tradinglimit": "How far things may go before they are told, reduced or halted: set, rehearse, switch",
         "portfolios.portfolio": "Which trade and what halts them: halt, resume, tick",
         "portfolios.cell": "What each holds and why one stands still: start, pause, deposit",
         "trading.replayrun": "How far each replay is: start, pause, step",
@@ -35,6 +36,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.fill": "What brokers reported, as booked",
         "trading.ordertransition": "Every move of every order",
         "trading.heldfillresolution": "What people decided about fills without an order",
+        "trading.breakertrip": "Each time a limit was broken, and what was done",
+        "trading.limitbaseline": "From where a limit counts again after a person resumed",
         "trading.actionapplication": "How each cell took a dividend or a split",
         "trading.dailymark": "What each cell was worth at the end of each day",
         "portfolios.parameterversion": "Which parameters were in force, and who set them",

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TRADING_PAUSED = "trading_paused"
     PRICE_QUARANTINED = "price_quarantined"
     WIDE_SPREAD = "wide_spread"
+    BACKING_OFF = "backing_off"
     REDUCING = "reducing"
     EXPOSURE_LIMIT = "exposure_limit"
 

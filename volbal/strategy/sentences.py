@@ -22,6 +22,7 @@ GATE_SENTENCES = {
     Reason.TRADING_PAUSED: "Not asked: the cell is paused.",
     Reason.PRICE_QUARANTINED: "Not asked: {price} is too far from the last accepted price; a person must look at it.",
     Reason.WIDE_SPREAD: "Not asked: bid and ask are further apart than this cell allows.",
+    Reason.BACKING_OFF: "Not asked: the broker refused the last order; it asks again after a while.",
 }
 
 WITHHELD_SENTENCES = {

@@ -1,0 +1,149 @@
+"""Limits in the console: set, rehearsed, switched; and each time one was broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+
+from portfolios.admin.forms import OwnedForm, ReasonForm
+from portfolios.models import Cell, Portfolio, Tenant
+from portfolios.standings import place_of
+from trading.models import BreakerTrip, LimitBaseline, TradingLimit
+from trading.selectors.limits import threshold_text
+from trading.selectors.rehearsals import rehearsal
+from trading.services.limits import limit_set, limit_switch
+from volbal.common.admin import TenantAdmin
+from volbal.common.operations import Operation, OperationsAdmin
+
+
+class LimitForm(OwnedForm):
+    """Set a limit on a firm, or on a portfolio or cell of it."""
+
+    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), label="Firm")
+    portfolio = forms.ModelChoiceField(
+        queryset=Portfolio.objects.none(), required=False, help_text="Empty: the whole firm"
+    )
+    cell = forms.ModelChoiceField(queryset=Cell.objects.none(), required=False, help_text="Empty: the whole portfolio")
+    kind = forms.ChoiceField(choices=TradingLimit.Kind.choices)
+    threshold = forms.DecimalField(
+        max_digits=20,
+        decimal_places=6,
+        help_text="A fraction for drawdown, loss and concentration (0.1 is 10 %); an amount for notional and stock; a "
+        "count for orders and rejects; seconds for the age of a price; 1 for disagreement",
+    )
+    window_seconds = forms.IntegerField(required=False, min_value=1, help_text="With counts; empty: a day")
+    action = forms.ChoiceField(choices=TradingLimit.Action.choices, initial=TradingLimit.Action.HALTED)
+    mode = forms.ChoiceField(choices=TradingLimit.Mode.choices, initial=TradingLimit.Mode.REHEARSING)
+    reason = forms.CharField(max_length=240, help_text="Kept with the change.")
+
+    def prepare(self) -> None:
+        """Offer what the person acts on."""
+        self.narrow("tenant", Tenant.objects.filter(self.within_reach("pk")))
+        self.narrow("portfolio", Portfolio.objects.filter(self.within_reach("tenant"), is_archived=False))
+        cells = Cell.objects.filter(self.within_reach("tenant")).exclude(status=Cell.Status.ARCHIVED)
+        self.narrow("cell", cells.select_related("instrument", "portfolio"))
+        self.fields["portfolio"].initial = self.fields["cell"].initial = None
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a portfolio or a cell that is not under what stands above it."""
+        given: dict[str, Any] = super().clean() or {}
+        portfolio, cell = given.get("portfolio"), given.get("cell")
+        if portfolio is not None and portfolio.tenant != given.get("tenant"):
+            self.add_error("portfolio", "It belongs to another firm.")
+        if cell is not None and (cell.tenant != given.get("tenant") or portfolio not in (None, cell.portfolio)):
+            self.add_error("cell", "It is in another portfolio or firm.")
+        return given
+
+    def perform(self, row: Any) -> Model:
+        """Call the service."""
+        given = dict(self.cleaned_data)
+        tenant, portfolio, cell = (given.pop(name) for name in ("tenant", "portfolio", "cell"))
+        given.pop("reason")
+        chosen = next(one for one in (cell, portfolio, tenant) if one is not None)
+        return limit_set(on=place_of(chosen), origin=self.origin, **given)
+
+
+class SwitchForm(ReasonForm):
+    """Switch limits off, to rehearsing, or on, having seen what their history says."""
+
+    mode = forms.ChoiceField(choices=TradingLimit.Mode.choices)
+
+    def prepare(self) -> None:
+        """Show the present mode."""
+        if isinstance(self.row, TradingLimit):
+            self.fields["mode"].initial = self.row.mode
+
+    def preview(self, rows: Sequence[Any]) -> Sequence[str]:
+        """Say what each would have done over the history there is."""
+        return [f"{row}, at {threshold_text(row)}: {rehearsal(row).summary}" for row in rows]
+
+    def perform(self, row: TradingLimit) -> Model:
+        """Call the service."""
+        return limit_switch(limit=row, mode=self.cleaned_data["mode"], origin=self.origin)
+
+
+class ThresholdForm(ReasonForm):
+    """Change a limit's threshold and window."""
+
+    threshold = forms.DecimalField(max_digits=20, decimal_places=6, min_value=Decimal("0.000001"))
+    window_seconds = forms.IntegerField(required=False, min_value=1, help_text="With counts")
+
+    def prepare(self) -> None:
+        """Show the present values."""
+        if isinstance(self.row, TradingLimit):
+            self.fields["threshold"].initial = self.row.threshold.normalize()
+            self.fields["window_seconds"].initial = self.row.window_seconds
+
+    def perform(self, row: TradingLimit) -> Model:
+        """Call the service."""
+        on = place_of(row.cell or row.portfolio or row.tenant)
+        given = {name: self.cleaned_data[name] for name in ("threshold", "window_seconds")}
+        return limit_set(on=on, kind=row.kind, action=row.action, mode=row.mode, origin=self.origin, **given)
+
+
+@admin.register(TradingLimit)
+class TradingLimitAdmin(OperationsAdmin, TenantAdmin):
+    """How far things may go, and what happens then."""
+
+    list_display = ("label", "tenant", "kind", "at", "window_seconds", "action", "mode")
+    list_filter = ("mode", "kind", "action", "tenant")
+    list_select_related = ("tenant", "portfolio__account", "cell__portfolio", "cell__instrument")
+    search_fields = ("label",)
+    create_form = LimitForm
+    operations = (
+        Operation("switch", "Switch", SwitchForm),
+        Operation("threshold", "Change threshold", ThresholdForm),
+    )
+
+    @admin.display(ordering="threshold")
+    def at(self, row: TradingLimit) -> str:
+        """Return its threshold with its unit."""
+        return threshold_text(row)
+
+    def describe(self, row: TradingLimit) -> str:
+        """Say what it limits, where it stands and what it does."""
+        return f"{row} at {threshold_text(row)}: {row.get_action_display().lower()}, {row.get_mode_display().lower()}"
+
+
+@admin.register(BreakerTrip)
+class BreakerTripAdmin(TenantAdmin):
+    """Each time a limit was broken, and what was done."""
+
+    list_display = ("label", "tenant", "kind", "sentence", "action", "is_rehearsal", "as_of", "recorded_at")
+    list_filter = ("kind", "action", "is_rehearsal", "tenant")
+    list_select_related = ("tenant",)
+    search_fields = ("label", "sentence")
+
+
+@admin.register(LimitBaseline)
+class LimitBaselineAdmin(TenantAdmin):
+    """From where limits are measured again after somebody resumed what they had stopped."""
+
+    list_display = ("scope", "tenant", "kind", "value", "as_of", "recorded_at")
+    list_filter = ("kind", "tenant")
+    list_select_related = ("tenant",)
