@@ -320,7 +320,7 @@ class TestFills:
             ("vb-1", Decimal("0.5"), Decimal("183.99"), "USD"),
             ("vb-1", Decimal("9.5"), Decimal("183.98"), "USD"),
         ]
-        assert [one.order_commission for one in reports] == [None, None]
+        assert [one.commission for one in reports] == [None, None]
         assert len({one.broker_fill_id for one in reports}) == 2
         assert broker.fills_since(reports[-1].cursor) == reports
 

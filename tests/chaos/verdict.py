@@ -8,7 +8,16 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
-from trading.models import Evaluation, Fill, Order, OrderTransition, PaperFill, PaperOrder
+from trading.models import (
+    Evaluation,
+    Fill,
+    HeldFill,
+    Order,
+    OrderTransition,
+    PaperFill,
+    PaperOrder,
+    RefusedReport,
+)
 from volbal.common.tenancy import every_tenant
 
 ENDED = set(Order.ENDED)
@@ -42,6 +51,8 @@ def violations() -> list[str]:
             *_one_order_at_a_time(),
             *_fills_booked_once(),
             *_orders_add_up(),
+            *(f"fill {one.broker_fill_id} found no order: {one}" for one in HeldFill.objects.all()),
+            *(f"a report was refused: {one.sentence}" for one in RefusedReport.objects.all()),
         ]
 
 

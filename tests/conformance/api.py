@@ -121,23 +121,21 @@ class ApiHarness:
         return list(ApiOrder.objects.filter(account=self.account, state__in=states).order_by("id"))
 
     def _report(self, order: ApiOrder, quantity: Decimal, price: Decimal) -> None:
-        before = ApiFill.objects.filter(order=order).order_by("-id").first()
-        charged = Decimal(0) if before is None or before.order_commission is None else before.order_commission
-        commission = charged + CommissionTerms().commission(quantity=quantity, notional=quantity * price)
+        commission = CommissionTerms().commission(quantity=quantity, notional=quantity * price)
         report = FillReport(
             cursor="",
             broker_fill_id=f"E-{ApiFill.objects.count() + 1}",
             client_order_id=order.client_order_id,
             quantity=quantity,
             price=price,
-            order_commission=commission,
+            commission=commission,
             as_of=clock.now(),
         )
         answers = api_fills_report(account=self.account, reports=[report], origin=BY_TEST)
         assert all(answer.is_taken for answer in answers), answers
         sign = 1 if order.side == "BUY" else -1
         self._held += sign * quantity
-        self._cash -= numbers.money(sign * quantity * price) + commission - charged
+        self._cash -= numbers.money(sign * quantity * price) + commission
         self._publish()
 
     def _publish(self) -> None:

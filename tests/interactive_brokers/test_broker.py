@@ -144,18 +144,16 @@ def test_what_cannot_be_is_refused_before_it_is_placed(
 
 
 class TestFills:
-    def test_executions_are_told_under_their_ids_with_the_orders_commission_so_far(
+    def test_executions_are_told_under_their_ids_with_the_own_commission(
         self, ib: InteractiveBrokersBroker, book: Book
     ) -> None:
         ib.submit(request())
         book.fill("vb-1", 4, 99.5)
         book.fill("vb-1", 6, 99.25)
-        told = [
-            (one.client_order_id, one.side, one.quantity, one.price, one.order_commission) for one in ib.fills_since("")
-        ]
+        told = [(one.client_order_id, one.side, one.quantity, one.price, one.commission) for one in ib.fills_since("")]
         assert told == [
             ("vb-1", "BUY", 4, Decimal("99.5"), 1),
-            ("vb-1", "BUY", 6, Decimal("99.25"), 2),
+            ("vb-1", "BUY", 6, Decimal("99.25"), 1),
         ]
 
     def test_a_commission_that_comes_later_corrects_the_same_report(
@@ -168,7 +166,7 @@ class TestFills:
         report = ib_async.CommissionReport(execId=book.fills[0].execution.execId, commission=1.25, currency="USD")
         book.fills[0] = book.fills[0]._replace(commissionReport=report)
         after = ib.fills_since(before.cursor)[0]
-        assert (before.order_commission, after.order_commission) == (None, Decimal("1.25"))
+        assert (before.commission, after.commission) == (None, Decimal("1.25"))
         assert after.broker_fill_id == before.broker_fill_id
 
     def test_a_corrected_execution_is_no_second_fill_and_is_told_to_people(

@@ -169,8 +169,7 @@ def test_costs_of_parts_are_those_of_the_whole(desk: Desk) -> None:
     assert PaperFill.objects.filter(order__client_order_id="vb-2").count() > 2
     both = parts.holdings()
     assert (both.cash, both.shares["IBM"]) == (2 * one.cash, 2 * one.shares["IBM"])
-    told = [report.order_commission for report in parts.fills_since("1")]
-    assert (told, told[-1]) == (sorted(told), D("0.07"))
+    assert sum(report.commission or D(0) for report in parts.fills_since("1")) == D("0.07")
 
 
 def test_the_database_itself_refuses_a_book_that_does_not_add_up(desk: Desk) -> None:

@@ -91,16 +91,14 @@ class StandInBroker:
         self._answer()
         shares, cash = dict(self.shares_beside), self.cash_beside
         orders = {request.client_order_id: request for request in self.requests}
-        commissions: dict[str, Decimal] = {}
         for report in self.reports:
             request = orders.get(report.client_order_id)
             symbol = report.symbol if request is None else request.symbol
             sign = 1 if (report.side if request is None else request.side) == "BUY" else -1
             shares[symbol] = shares.get(symbol, Decimal(0)) + sign * report.quantity
             cash -= sign * (report.quantity * report.price).quantize(Decimal("0.01"))
-            if report.order_commission is not None:
-                commissions[report.client_order_id] = report.order_commission
-        return Holdings(shares=shares, cash=cash - sum(commissions.values()), is_total=False)
+            cash -= report.commission or Decimal(0)
+        return Holdings(shares=shares, cash=cash, is_total=False)
 
     def close(self, client_order_id: str, status: BrokerOrderStatus = BrokerOrderStatus.CANCELLED) -> None:
         """End an order on the broker's side: cancelled, expired, rejected or done; what has ended stays so."""
@@ -121,7 +119,7 @@ class StandInBroker:
         as_of: dt.datetime = OPEN,
         **told: str,
     ) -> FillReport:
-        """Fill a part of an order; `commission` is the order's in all so far, None where this broker tells none."""
+        """Fill a part of an order; `commission` is the fill's own, None where this broker tells none."""
         number = len(self.reports) + 1
         report = FillReport(
             cursor=str(number),
@@ -129,7 +127,7 @@ class StandInBroker:
             client_order_id=client_order_id,
             quantity=Decimal(quantity),
             price=Decimal(price),
-            order_commission=commission,
+            commission=commission,
             as_of=as_of,
             **told,
         )

@@ -75,7 +75,7 @@ def request(name: str = "vb-1", **terms: Any) -> OrderRequest:
 
 
 def report(name: str = "F-1", quantity: str = "4", price: str = "99", **others: Any) -> FillReport:
-    whole: dict[str, Any] = {"client_order_id": "vb-1", "order_commission": None, "as_of": OPEN} | others
+    whole: dict[str, Any] = {"client_order_id": "vb-1", "commission": None, "as_of": OPEN} | others
     return FillReport("", name, quantity=Decimal(quantity), price=Decimal(price), **whole)
 
 
@@ -342,7 +342,7 @@ class TestWholePath:
         api_order_acknowledge(order=waiting, broker_order_id="D-1", origin=BY_TEST)
         orders_send(account_id=api_desk.account.pk)
         half = FillReport("", "E-1", waiting.client_order_id, Decimal(3), Decimal(104), Decimal("0.03"), OPEN)
-        rest = replace(half, broker_fill_id="E-2", quantity=waiting.quantity - 3, order_commission=Decimal("0.07"))
+        rest = replace(half, broker_fill_id="E-2", quantity=waiting.quantity - 3, commission=Decimal("0.04"))
         for one in (half, rest, half):
             told(api_desk, one)
             orders_send(account_id=api_desk.account.pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,22 @@ def test_the_difference_is_booked_once(told_desk: Desk, broker: StandInBroker, t
     assert (only_order().commission, fresh(told_cell).cash) == (Decimal("1.00"), cash - Decimal("0.93"))
     assert fresh(told_cell).average_cost == cost, "a sale does not change what the rest cost"
     assert LedgerEntry.objects.filter(key__contains=":correction:").count() == 3
+    assert reconcile() == []
+
+
+def test_a_commission_told_after_its_fill_takes_the_estimates_place(
+    told_desk: Desk, broker: StandInBroker, told_cell: Cell
+) -> None:
+    order = filled(told_desk, broker, 104, Decimal(3))
+    broker.fill(order.client_order_id, order.quantity - 3, 104)
+    orders_send(account_id=told_desk.account.pk)
+    cash, first = fresh(told_cell).cash, broker.reports[0]
+    for _ in range(2):
+        number = str(len(broker.reports) + 1)
+        broker.reports.append(replace(first, cursor=number, commission=Decimal("1.03")))
+        orders_send(account_id=told_desk.account.pk)
+    # The first part was estimated at 0.03, and only that part's own is replaced.
+    assert (only_order().commission, fresh(told_cell).cash) == (Decimal("1.07"), cash - 1)
     assert reconcile() == []
 
 

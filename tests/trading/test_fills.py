@@ -83,6 +83,20 @@ def test_parts_in_any_order_come_to_the_same(
     assert reconcile() == []
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_commission_told_with_each_part_adds_up_whatever_comes_first(
+    told_desk: Desk, broker: StandInBroker, sale: Order, order: tuple[int, ...]
+) -> None:
+    parts = [("1", "104.01", "0.30"), ("2.5", "103.99", "0.40"), ("2.787107", "104", "0.30")]
+    reports = [
+        broker.fill(sale.client_order_id, quantity, price, commission=Decimal(own)) for quantity, price, own in parts
+    ]
+    for index in (*order, *order):
+        fill_book(account=told_desk.account, report=reports[index])
+    assert (fresh(sale.cell).cash, only_order().commission) == (Decimal("5652.84"), Decimal("1.00"))
+    assert reconcile() == []
+
+
 def test_a_buy_that_costs_more_than_there_is_is_booked_and_halts_the_cell(
     told_desk: Desk, broker: StandInBroker, purchase: Order
 ) -> None:
@@ -140,15 +154,15 @@ def test_a_report_for_an_order_we_never_made_is_held_and_moves_nothing(
 
 def test_the_brokers_commission_wins_over_the_schedule(told_desk: Desk, broker: StandInBroker, sale: Order) -> None:
     broker.fill(sale.client_order_id, 3, 104, commission=Decimal("1.00"))
-    broker.fill(sale.client_order_id, "3.287107", 104, commission=Decimal("1.25"))
+    broker.fill(sale.client_order_id, "3.287107", 104, commission=Decimal("0.25"))
     orders_send(account_id=told_desk.account.pk)
     assert [fill.commission for fill in Fill.objects.order_by("id")] == [Decimal("1.00"), Decimal("0.25")]
     assert (only_order().commission, fresh(sale.cell).cash) == (Decimal("1.25"), Decimal("5652.61"))
 
 
-def test_a_commission_that_the_broker_lowers_is_paid_back(told_desk: Desk, broker: StandInBroker, sale: Order) -> None:
+def test_a_rebate_of_the_broker_is_paid_back(told_desk: Desk, broker: StandInBroker, sale: Order) -> None:
     broker.fill(sale.client_order_id, 3, 104, commission=Decimal("1.00"))
-    broker.fill(sale.client_order_id, "3.287107", 104, commission=Decimal("0.40"))
+    broker.fill(sale.client_order_id, "3.287107", 104, commission=Decimal("-0.60"))
     orders_send(account_id=told_desk.account.pk)
     assert (only_order().commission, fresh(sale.cell).cash) == (Decimal("0.40"), Decimal("5653.46"))
     assert reconcile() == []

@@ -71,7 +71,7 @@ def test_parts_of_one_order_at_the_broker_share_its_commission_and_its_mean_pric
     told_desk: Desk, broker: StandInBroker, told_cell: Cell
 ) -> None:
     first = hold(told_desk, broker, "1", "90", commission=Decimal("1.00"))
-    second = hold(told_desk, broker, "3", "94", commission=Decimal("1.20"))
+    second = hold(told_desk, broker, "3", "94", commission=Decimal("0.20"))
     for held in (first, second):
         held_fill_adopt(held=held, cell=told_cell, origin=BY_PERSON)
     order = Order.objects.get()
@@ -86,7 +86,7 @@ def test_parts_adopted_by_two_cells_pay_the_commission_once(
 ) -> None:
     other = open_cell(told_desk.portfolio, name="second")
     first = hold(told_desk, broker, "1", "90", commission=Decimal("1.00"))
-    second = hold(told_desk, broker, "3", "94", commission=Decimal("1.20"))
+    second = hold(told_desk, broker, "3", "94", commission=Decimal("0.20"))
     held_fill_adopt(held=first, cell=told_cell, origin=BY_PERSON)
     held_fill_adopt(held=second, cell=other, origin=BY_PERSON)
     assert sorted(Order.objects.values_list("commission", flat=True)) == [Decimal("0.20"), Decimal("1.00")]

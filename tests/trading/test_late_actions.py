@@ -75,7 +75,7 @@ def report(cell: Cell, shares: str, price: str, as_of: dt.datetime, *, moves_anc
         client_order_id=order.client_order_id,
         quantity=quantity,
         price=Decimal(price),
-        order_commission=Decimal(0),
+        commission=Decimal(0),
         as_of=as_of,
     )
     assert fill_book(account=cell.portfolio.account, report=fill) is not None

@@ -45,7 +45,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"price": Decimal(104 * 26)}, "price"),
     ({"price": Decimal(4)}, "price"),
     ({"quantity": Decimal(10) ** 9, "price": Decimal(10) ** 7}, "value"),
-    ({"order_commission": NONE}, "commission"),
+    ({"commission": NONE}, "commission"),
     ({"currency": "XXX"}, "currency"),
     ({"as_of": OPEN + dt.timedelta(seconds=6)}, "future"),
     ({"as_of": OPEN + dt.timedelta(minutes=10)}, "future"),

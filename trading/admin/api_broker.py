@@ -27,7 +27,7 @@ class ApiFillAdmin(TenantAdmin):
     """Fills as brokers reported them."""
 
     list_display = (
-        "as_of", "recorded_at", "account", "symbol", "side", "quantity", "price", "currency", "order_commission",
+        "as_of", "recorded_at", "account", "symbol", "side", "quantity", "price", "currency", "commission",
         "order", "broker_fill_id",
     )  # fmt: skip
     list_filter = ("account", "as_of", ("order", admin.EmptyFieldListFilter))

@@ -44,7 +44,7 @@ class PaperFillAdmin(TenantAdmin):
 class PaperReportAdmin(TenantAdmin):
     """When the paper broker tells its fills, and which of them twice."""
 
-    list_display = ("due_at", "book", "number", "fill", "copy", "order_commission")
+    list_display = ("due_at", "book", "number", "fill", "copy")
     list_filter = ("copy", ("number", admin.EmptyFieldListFilter))
     list_select_related = ("book", "fill")
     search_fields = ("fill__order__client_order_id",)

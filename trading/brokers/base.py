@@ -205,8 +205,8 @@ class BrokerOrder:
 class FillReport:
     """A fill as the broker reports it, before anyone has checked it.
 
-    `cursor` is what to read on from, opaque and the broker's own. `order_commission` is the order's commission in all
-    so far, None where this broker tells none. `client_order_id` is empty for an order that was not placed by us.
+    `cursor` is what to read on from, opaque and the broker's own. `commission` is this fill's own,
+    None where this broker tells none with it. `client_order_id` is empty for an order that was not placed by us.
     """
 
     cursor: str
@@ -214,7 +214,7 @@ class FillReport:
     client_order_id: str
     quantity: Decimal
     price: Decimal
-    order_commission: Decimal | None
+    commission: Decimal | None
     as_of: dt.datetime
     broker_order_id: str = ""
     symbol: str = ""

@@ -92,7 +92,7 @@ class ApiFill(TenantOwned):
     quantity = shares_field()
     price = price_field()
     currency = models.CharField(max_length=3)
-    order_commission = money_field(null=True, blank=True, help_text="The order's in all so far, where the broker told")
+    commission = money_field(null=True, blank=True, help_text="Its own, where the broker told")
     as_of = models.DateTimeField()
     recorded_at = models.DateTimeField(auto_now_add=True)
 

@@ -134,7 +134,6 @@ class PaperReport(TenantOwned):
     book = models.ForeignKey(PaperBook, on_delete=models.PROTECT, related_name="told")
     fill = models.ForeignKey(PaperFill, on_delete=models.PROTECT, related_name="reports")
     copy = models.PositiveSmallIntegerField(default=0, help_text="Above 0: the same told again")
-    order_commission = money_field(help_text="The order's commission in all so far")
     due_at = models.DateTimeField()
     number = models.PositiveBigIntegerField(null=True, blank=True)
 

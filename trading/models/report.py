@@ -23,7 +23,7 @@ class HeldFill(TenantOwned):
     side = models.CharField(max_length=4, choices=Order.Side)
     quantity = shares_field()
     price = price_field()
-    order_commission = money_field(null=True, blank=True, help_text="The order's in all so far, where the broker told")
+    commission = money_field(null=True, blank=True, help_text="Its own, where the broker told")
     as_of = models.DateTimeField()
     recorded_at = models.DateTimeField(auto_now_add=True)
 

@@ -161,7 +161,7 @@ def _mismatch(report: FillReport, order: ApiOrder | None) -> Refusal | None:
 
 
 def _content(fill: ApiFill | FillReport) -> tuple[object, ...]:
-    return fill.client_order_id, fill.symbol, fill.side, fill.quantity, fill.price, fill.order_commission, fill.as_of
+    return fill.client_order_id, fill.symbol, fill.side, fill.quantity, fill.price, fill.commission, fill.as_of
 
 
 def _record(account: BrokerAccount, report: FillReport, order: ApiOrder | None) -> ApiFill:
@@ -177,7 +177,7 @@ def _record(account: BrokerAccount, report: FillReport, order: ApiOrder | None) 
         quantity=report.quantity,
         price=report.price,
         currency=report.currency,
-        order_commission=report.order_commission,
+        commission=report.commission,
         as_of=report.as_of,
     )
     if order is not None:

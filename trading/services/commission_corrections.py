@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.db.models import Q, Sum
+
 from portfolios.models import BrokerAccount, Cell, LedgerEntry
 from portfolios.services.amounts import cash_amount
 from portfolios.services.changes import changing
@@ -27,25 +29,26 @@ def commission_correct(
     client_order_id: str = "",
     origin: Origin = ORIGIN,
 ) -> Decimal:
-    """Book what an order's commission is in all by the broker, less what was booked; return that difference.
+    """Book what the broker says a commission is, less what was booked for it; return that difference.
 
-    The order is named by a fill of it or by its client order id. The same total again books nothing, and it stands
-    against the schedule's estimate from then on. Raises Refused for an order that is not this account's, or without a
-    fill: there is nothing yet that could have cost anything.
+    Named by a fill it is that fill's own, named by its client order id the order's in all. The same again books
+    nothing, and it stands against the schedule's estimate from then on. Raises Refused for an order that is not
+    this account's, or without a fill: there is nothing yet that could have cost anything.
     """
     asked = cash_amount("commission", commission, least=None)
     order = _order(account, broker_fill_id, client_order_id)
-    last = Fill.objects.filter(order=order).order_by("-id").first()
+    fills = Fill.objects.filter(order=order).order_by("-id")
+    last = (fills.filter(broker_fill_id=broker_fill_id) if broker_fill_id else fills).first()
     if last is None:
         raise Refused(f"Order {order.client_order_id} has no fill yet; its commission comes with it.", code="no_fill")
     with changing(Cell(pk=order.cell_id), kind="cell.commission_corrected", origin=origin, as_of=last.as_of) as change:
         order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
-        difference = asked - Decimal(order.commission)
-        order.commission, order.commission_is_told = asked, True
+        difference = asked - (_booked(last) if broker_fill_id else Decimal(order.commission))
+        order.commission, order.commission_is_told = Decimal(order.commission) + difference, True
         order.save(update_fields=["commission", "commission_is_told"])
         if difference:
             _book(change.row, order, last, difference, origin)
-            change.details |= {"order": order.pk, "commission": asked, "difference": difference}
+            change.details |= {"order": order.pk, "commission": order.commission, "difference": difference}
     return difference
 
 
@@ -62,6 +65,13 @@ def _order(account: BrokerAccount, broker_fill_id: str, client_order_id: str) ->
             code="unknown_order",
         )
     return order
+
+
+def _booked(fill: Fill) -> Decimal:
+    """Return the commission that is booked for a fill, corrections included."""
+    own = Q(key=f"fill:{fill.pk}:commission") | Q(key__startswith=f"fill:{fill.pk}:correction:")
+    paid = LedgerEntry.objects.filter(own).aggregate(paid=Sum("cash"))["paid"]
+    return -Decimal(paid or 0)
 
 
 def _book(cell: Cell, order: Order, last: Fill, difference: Decimal, origin: Origin) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from portfolios.models import BrokerAccount
 from trading.brokers.base import Broker
-from trading.models import BrokerDifference, Fill, Order
+from trading.models import BrokerDifference, Fill, HeldFill, Order
 from trading.services.broker_views import BrokerView, OwnView
 from volbal.common.numbers import ZERO
 
@@ -75,8 +75,12 @@ def _of_fills(account: BrokerAccount, theirs: BrokerView, verified_fill_id: int)
     booked = set(
         Fill.objects.filter(account=account, broker_fill_id__in=reported).values_list("broker_fill_id", flat=True)
     )
+    held = set(
+        HeldFill.objects.filter(account=account, broker_fill_id__in=reported).values_list("broker_fill_id", flat=True)
+    )
     for fill_id, report in reported.items():
-        if fill_id not in booked:
+        # A fill held for a person is on that person's list; what it changed shows in shares and cash.
+        if fill_id not in booked | held:
             what = f"{report.side.lower()} {report.quantity} {report.symbol} at {report.price}"
             yield Found(Kind.FILL_UNBOOKED, fill_id, f"The broker reports {what}, which no order of ours has booked.")
     newer = Fill.objects.filter(account=account, pk__gt=verified_fill_id).exclude(broker_fill_id__in=reported)

@@ -110,10 +110,13 @@ def _booking(cell: Cell, order: Order, report: FillReport) -> tuple[Booking, Ord
         commission=float(order.commission),
     )
     signed = float(report.quantity) if order.side == Order.Side.BUY else -float(report.quantity)
-    commission = report.order_commission
-    if commission is None:
-        commission = _estimated(order, report)
+    commission = _commission(order, report)
     return book_fill(position_of(cell), so_far, signed, float(report.price), float(commission))
+
+
+def _commission(order: Order, report: FillReport) -> Decimal:
+    """Return the order's commission in all once a report is booked: what a broker tells with a fill is that fill's."""
+    return _estimated(order, report) if report.commission is None else Decimal(order.commission) + report.commission
 
 
 def _estimated(order: Order, report: FillReport) -> Decimal:
@@ -146,7 +149,7 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
     order.filled_value += report.quantity * report.price
     order.notional = numbers.money(filled.notional)
     order.commission = numbers.money(filled.commission)
-    order.commission_is_told |= report.order_commission is not None
+    order.commission_is_told |= report.commission is not None
     order.is_overfilled = order.filled_quantity > order.quantity
     order.save(
         update_fields=[

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
 
 from portfolios.models import Cell
 from portfolios.selectors import commission_terms
@@ -20,7 +17,6 @@ from trading.models import Fill, HeldFill, HeldFillResolution, Order
 from trading.services.fills import fill_onto, fill_told
 from volbal.common import clock
 from volbal.common.errors import Conflict, Refused
-from volbal.common.numbers import ZERO
 
 Decision = HeldFillResolution.Decision
 
@@ -149,16 +145,6 @@ def _report(held: HeldFill, order: Order) -> FillReport:
         client_order_id=order.client_order_id,
         quantity=held.quantity,
         price=held.price,
-        order_commission=_commission(held, order),
+        commission=held.commission,
         as_of=held.as_of,
     )
-
-
-def _commission(held: HeldFill, order: Order) -> Decimal | None:
-    """Return what the broker told for its order in all, less what other cells that adopted parts of it paid."""
-    if held.order_commission is None:
-        return None
-    others = Order.objects.filter(purpose=Order.Purpose.ADOPTED, account_id=held.account_id)
-    others = others.filter(broker_order_id=held.broker_order_id).exclude(pk=order.pk).exclude(broker_order_id="")
-    paid: Decimal = others.aggregate(paid=Sum("commission"))["paid"] or ZERO
-    return Decimal(held.order_commission) - paid

@@ -31,7 +31,7 @@ def fill_hold(*, account: BrokerAccount, report: FillReport) -> HeldFill:
             side=report.side,
             quantity=report.quantity,
             price=report.price,
-            order_commission=report.order_commission,
+            commission=report.commission,
             as_of=report.as_of,
         )
         event_record(

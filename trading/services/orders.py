@@ -12,6 +12,7 @@ from trading.brokers.base import (
     BrokerBusyError,
     BrokerRejectedError,
     BrokerUnreachableError,
+    FillReport,
     OrderRequest,
     OrderType,
     TimeInForce,
@@ -21,6 +22,7 @@ from trading.feeds.registry import REPLAY
 from trading.marketdata import calendars
 from trading.models import Fill, FillCursor, Order
 from trading.services.broker_updates import broker_order_apply
+from trading.services.commission_corrections import commission_correct
 from trading.services.fills import fill_book
 from trading.services.order_asking import orders_ask, orders_recover, orders_settle
 from trading.services.order_cancels import order_cancel
@@ -29,7 +31,7 @@ from trading.services.order_states import ForbiddenMoveError, order_claim
 from trading.services.reconciliation import reconciliation_require
 from trading.services.restrictions import orders_forbidden
 from trading.services.submission import intent_claim, intent_stands, intents_expire
-from volbal.common import clock
+from volbal.common import clock, numbers
 from volbal.common.errors import Conflict
 
 logger = logging.getLogger(__name__)
@@ -131,8 +133,17 @@ def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:
         fill = fill_book(account=account, report=report)
         if fill is not None:
             booked.append(fill)
+        elif report.commission is not None:
+            _commission_again(account, report)
         _cursor_advance(cursor, report.cursor)
     return booked
+
+
+def _commission_again(account: BrokerAccount, report: FillReport) -> None:
+    """Correct the commission of a fill that is told again: some brokers know it only after the fill itself."""
+    if Fill.objects.filter(account=account, broker_fill_id=report.broker_fill_id).exists():
+        commission = numbers.money(report.commission or 0)
+        commission_correct(account=account, broker_fill_id=report.broker_fill_id, commission=commission)
 
 
 def _cursor_advance(cursor: FillCursor, position: str) -> None:

@@ -70,7 +70,7 @@ def _take(report: RefusedReport) -> None:
 
 def _fill(payload: Mapping[str, Any]) -> FillReport:
     values = {name: value for name, value in payload.items() if name != "kind"}
-    values |= {name: _decimal(values[name]) for name in ("quantity", "price", "order_commission")}
+    values |= {name: _decimal(values[name]) for name in ("quantity", "price", "commission")}
     return FillReport(**(values | {"as_of": _moment(values["as_of"])}))
 
 

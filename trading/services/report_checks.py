@@ -72,7 +72,7 @@ def _ids(report: FillReport) -> Iterator[Refusal]:
 
 
 def _amounts(report: FillReport) -> Iterator[Refusal]:
-    quantity, price, commission = report.quantity, report.price, report.order_commission
+    quantity, price, commission = report.quantity, report.price, report.commission
     if not _within(quantity, MOST_SHARES) or numbers.shares(quantity) <= 0:
         yield Refusal("quantity", f"{quantity} shares cannot be; expected 0.000001 to {MOST_SHARES:,f}.")
     elif not _within(price, MOST_PRICE) or numbers.price(price) <= 0:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from django.db import transaction
-
 from portfolios.models import BrokerAccount, Portfolio
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
@@ -47,10 +45,10 @@ def intent_stands(*, order: Order) -> bool:
         f"The price went from {order.decision_price.normalize():f} to {price.normalize():f} ({drift:.0f} bps) "
         "before it was sent; the rule is asked again."
     )
-    with transaction.atomic():
-        if _end(order, S.CANCELLED, detail):
-            ticking = Portfolio.objects.filter(pk=order.cell.portfolio_id, next_tick_at__isnull=False)
-            ticking.update(next_tick_at=clock.now())
+    if _end(order, S.CANCELLED, detail):
+        # After the order's own transaction: a tick holds its portfolio first and then the cells.
+        ticking = Portfolio.objects.filter(pk=order.cell.portfolio_id, next_tick_at__isnull=False)
+        ticking.update(next_tick_at=clock.now())
     return False
 
 

@@ -92,7 +92,7 @@ def fill_read(payload: Any, *, client_order_id: str, cursor: str) -> FillReport:
         client_order_id=client_order_id,
         quantity=_stated(payload.get("qty")),
         price=_stated(payload.get("price")),
-        order_commission=None,
+        commission=None,
         as_of=moment_of(payload, "transaction_time"),
         broker_order_id=text_of(payload, "order_id"),
         symbol=str(payload.get("symbol", "")),

@@ -127,7 +127,7 @@ def fill_report(fill: ApiFill) -> FillReport:
         client_order_id=fill.client_order_id,
         quantity=fill.quantity,
         price=fill.price,
-        order_commission=fill.order_commission,
+        commission=fill.commission,
         as_of=fill.as_of,
         broker_order_id=fill.broker_order_id,
         symbol=fill.symbol,

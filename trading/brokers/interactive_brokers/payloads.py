@@ -112,13 +112,11 @@ def reason_code(number: int, message: str) -> str:
 def fills_read(fills: Iterable[Any]) -> list[FillReport]:
     """Return the reports of executions, oldest first.
 
-    The broker's commission comes after its execution: an order's is told once it is known of every part so far.
+    The broker's commission comes after its execution: until then a report tells none.
     """
-    reports, paid = [], dict[int, Decimal | None]()
+    reports = []
     for fill in sorted(fills, key=lambda one: (one.execution.time, one.execution.execId)):
-        execution, commission = fill.execution, _commission(fill)
-        before = paid.get(execution.permId, Decimal(0))
-        paid[execution.permId] = None if before is None or commission is None else before + commission
+        execution = fill.execution
         reports.append(
             FillReport(
                 cursor=execution.time.astimezone(dt.UTC).isoformat(),
@@ -126,7 +124,7 @@ def fills_read(fills: Iterable[Any]) -> list[FillReport]:
                 client_order_id=execution.orderRef,
                 quantity=exact(execution.shares),
                 price=exact(execution.price),
-                order_commission=paid[execution.permId],
+                commission=_commission(fill),
                 as_of=execution.time.astimezone(dt.UTC),
                 broker_order_id=str(execution.permId),
                 symbol=fill.contract.symbol,

@@ -12,7 +12,7 @@ from portfolios.models import BrokerAccount, Instrument
 from trading.brokers.base import OrderRequest, TimeInForce
 from trading.brokers.paper.dice import Dice
 from trading.brokers.paper.settings import PaperSettings
-from trading.brokers.paper.work import Execution, Quoted, order_close, order_fill, order_work
+from trading.brokers.paper.work import Quoted, order_close, order_fill, order_work
 from trading.models import PaperBook, PaperFill, PaperOrder, PaperReport
 from volbal.common import clock
 
@@ -168,11 +168,11 @@ class Book:
             return clock.now()
         return clock.now() + dt.timedelta(seconds=self.settings.delay_seconds * self.dice.draw(*key))
 
-    def _keep(self, book: PaperBook, done: list[Execution]) -> None:
+    def _keep(self, book: PaperBook, done: list[PaperFill]) -> None:
         """Store fills with the reports that will tell them, numbered already where nothing holds them back."""
         if not done:
             return
-        PaperFill.objects.bulk_create([one.fill for one in done])
+        PaperFill.objects.bulk_create(done)
         reports = [report for one in done for report in self._reports(book, one)]
         if not self.settings.reports_wait:
             for report in reports:
@@ -180,16 +180,15 @@ class Book:
                 report.number = book.reports
         PaperReport.objects.bulk_create(reports)
 
-    def _reports(self, book: PaperBook, done: Execution) -> list[PaperReport]:
-        key = done.fill.order.number, done.fill.number
+    def _reports(self, book: PaperBook, fill: PaperFill) -> list[PaperReport]:
+        key = fill.order.number, fill.number
         copies = 2 if self.dice.happens(self.settings.duplicate_rate, "twice", *key) else 1
         return [
             PaperReport(
                 tenant_id=book.tenant_id,
                 book=book,
-                fill=done.fill,
+                fill=fill,
                 copy=copy,
-                order_commission=done.order_commission,
                 due_at=self._later("told", *key, copy),
             )
             for copy in range(copies)
@@ -200,9 +199,7 @@ class Book:
         for report in reports:
             book.reports += 1
             report.number = book.reports
-            # What is told late tells the commission of that moment: told out of turn, it must not seem to fall.
-            report.order_commission = report.fill.order.commission
-        PaperReport.objects.bulk_update(reports, ["number", "order_commission"])
+        PaperReport.objects.bulk_update(reports, ["number"])
 
     def _turn(self, report: PaperReport) -> float:
         return self.dice.draw("turn", report.fill.order.number, report.fill.number, report.copy)

@@ -107,7 +107,7 @@ class PaperBroker:
             client_order_id=order.client_order_id,
             quantity=fill.quantity,
             price=fill.price,
-            order_commission=told.order_commission,
+            commission=fill.commission,
             as_of=fill.as_of,
             broker_order_id=f"P{order.pk}",
             symbol=order.instrument.symbol,

@@ -49,15 +49,7 @@ class Quoted:
         return quote.as_of if is_replay and quote is not None else self.moment
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """A fill that is not stored yet, and its order's commission in all so far."""
-
-    fill: PaperFill
-    order_commission: Decimal
-
-
-def order_work(order: PaperOrder, quoted: Quoted, settings: PaperSettings) -> list[Execution]:
+def order_work(order: PaperOrder, quoted: Quoted, settings: PaperSettings) -> list[PaperFill]:
     """Let an open order do what the market allows: fill, in whole or in parts, or end. Changes the row in memory."""
     if order.expires_at is not None and quoted.now(order) >= order.expires_at:
         order.status, order.detail = S.EXPIRED, "the session closed"
@@ -70,7 +62,7 @@ def order_work(order: PaperOrder, quoted: Quoted, settings: PaperSettings) -> li
     return fills
 
 
-def _fills(order: PaperOrder, quoted: Quoted, settings: PaperSettings) -> list[Execution]:
+def _fills(order: PaperOrder, quoted: Quoted, settings: PaperSettings) -> list[PaperFill]:
     quote = quoted.quote(order)
     if quote is None:
         return []
@@ -109,7 +101,7 @@ def _end_of(session: Session, calendar: ExchangeCalendar, after_hours: bool) -> 
     return dt.datetime.combine(session.day, EXTENDED_CLOSE, calendar.zone) if after_hours else session.close
 
 
-def order_fill(order: PaperOrder, quantity: Decimal, price: Decimal, as_of: dt.datetime) -> Execution:
+def order_fill(order: PaperOrder, quantity: Decimal, price: Decimal, as_of: dt.datetime) -> PaperFill:
     """Fill a part of an open order in memory. Raises ValueError for more than is left of it.
 
     Each part is charged the order's notional and commission so far less what was charged before (strategy 7).
@@ -132,4 +124,4 @@ def order_fill(order: PaperOrder, quantity: Decimal, price: Decimal, as_of: dt.d
     )
     order.notional, order.commission, order.fill_count = notional, commission, order.fill_count + 1
     order.status = S.FILLED if order.remaining == 0 else S.PARTIALLY_FILLED
-    return Execution(fill, commission)
+    return fill
