@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from trading.views import actions, cell, charts, controls, dashboard, halts, limits, parameters, series, styleguide
+from trading.views import (
+    actions,
+    cell,
+    charts,
+    controls,
+    dashboard,
+    halts,
+    limits,
+    orders,
+    parameters,
+    series,
+    styleguide,
+)
 
 urlpatterns = [
     path("", dashboard.home, name="dashboard"),
@@ -39,6 +51,9 @@ urlpatterns = [
     path("cells/<int:cell_id>/prices/", charts.prices, name="cell-prices"),
     path("cells/<int:cell_id>/performance/", charts.performance, name="cell-performance"),
     path("cells/<int:cell_id>/<slug:what>.csv", charts.export, name="cell-export"),
+    path("cells/<int:cell_id>/order/", orders.place, name="order-place"),
+    path("orders/<int:order_id>/cancel/", orders.cancel, name="order-cancel"),
+    path("orders/<int:order_id>/note/", orders.note, name="order-note"),
     path("cells/<int:cell_id>/start/", actions.start, name="cell-start"),
     path("cells/<int:cell_id>/pause/", actions.pause, name="cell-pause"),
     path("cells/<int:cell_id>/halt/", halts.halt_cell, name="cell-halt"),

@@ -212,7 +212,7 @@ def plant(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
         value_at = marks.value_at
         monkeypatch.setattr(marks, "value_at", lambda cell, last: value_at(cell, last) + 1)
     else:
-        monkeypatch.setattr(fills, "_halt_if_negative", lambda cell, position: setattr(cell, "cash", cell.cash + 1))
+        monkeypatch.setattr(fills, "halt_if_negative", lambda cell, position: setattr(cell, "cash", cell.cash + 1))
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> tuple[str, CommandError | None]:

@@ -34,3 +34,11 @@ def signed_in(trader: User) -> Client:
     client = Client()
     client.force_login(trader)
     return client
+
+
+@pytest.fixture
+def auditor(world: World) -> Client:
+    """An auditor's browser."""
+    client = Client()
+    client.force_login(make_member(world.firm, "auditor"))
+    return client

@@ -33,7 +33,10 @@ READS = (
     *(f"/cells/{{cell}}/{what}.csv" for what in ("prices", "performance", "timeline", "orders", "ledger", "dividends")),
 )
 FORMS = (
-    *(f"/cells/{{cell}}/{what}/" for what in ("deposit", "withdraw", "anchor", "halt", "resume", "parameters")),
+    *(
+        f"/cells/{{cell}}/{what}/"
+        for what in ("deposit", "withdraw", "anchor", "halt", "resume", "parameters", "order")
+    ),
     "/portfolios/{portfolio}/halt/",
     "/portfolios/{portfolio}/resume/",
 )

@@ -11,11 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from portfolios.models import Cell
 from portfolios.selectors import reconcile
-from tests.trading.builders import OPEN, Desk, fresh, open_cell, quote
+from tests.trading.builders import OPEN, Desk, fresh, open_cell
 from tests.trading.standin import StandInBroker
 from tests.trading.test_order_states import MOVES, STATES, make_order
 from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUpdate, FillReport
-from trading.feeds.base import quotes_store
 from trading.models import Fill, Order
 from trading.services.broker_updates import broker_update_apply
 from trading.services.fills import fill_book
@@ -82,7 +81,6 @@ def test_whatever_happens_between_us_and_the_broker_the_books_agree(told_desk: D
             broker.book.clear()
             broker.silent = broker.silent_after_accepting = broker.forgets = broker.slow_to_cancel = False
             self.cell = next(cells)
-            quotes_store([quote(self.cell.instrument, 104)])
             self.order = make_order(self.cell, "intent")
             Order.objects.filter(pk=self.order.pk).update(quantity=10, decision_price=104)
             self.id = self.order.client_order_id

@@ -12,7 +12,6 @@ from portfolios.admin.forms import PlainForm, ReasonForm
 from trading.models import Fill, FillCursor, Order, OrderTransition, StuckOrder
 from trading.selectors.orders import GROUPS, of_group, stuck, stuck_because
 from trading.services.manual_orders import order_ask_now, order_cancel_by_hand, order_note
-from trading.services.order_cancels import CANCELLABLE
 from volbal.common import clock
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
@@ -58,10 +57,6 @@ class GroupFilter(admin.SimpleListFilter):
         return queryset.filter(of_group(self.value() or "", clock.now()))
 
 
-def _is_failed(row: Order) -> bool:
-    return row.noted_at is None and (row.is_overfilled or row.status == Order.Status.REJECTED)
-
-
 @admin.register(Order)
 class OrderAdmin(OperationsAdmin, TenantAdmin):
     """What we wanted done, and how far it is."""
@@ -78,9 +73,9 @@ class OrderAdmin(OperationsAdmin, TenantAdmin):
         Operation("ask", "Ask the broker now", AskForm, possible=lambda order: not order.has_ended),
         Operation(
             "cancel", "Cancel", CancelForm, harm="What is not filled yet is not carried out.",
-            possible=lambda order: order.status in CANCELLABLE,
+            possible=lambda order: order.is_cancellable,
         ),
-        Operation("note", "Take note", NoteForm, possible=_is_failed),
+        Operation("note", "Take note", NoteForm, possible=lambda order: order.is_failed),
     )  # fmt: skip
 
     def describe(self, row: Order) -> str:

@@ -63,6 +63,8 @@ class Order(TenantOwned):
         MANUAL = "manual", "By hand"
         ADOPTED = "adopted", "Adopted from the broker"
 
+    # What can be cancelled: all that is open, but for what waits for its broker's answer or is being cancelled.
+    CANCELLABLE = (Status.INTENT, Status.UNKNOWN, Status.SUBMITTED, Status.ACCEPTED, Status.PARTIALLY_FILLED)
     ENDED = (Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
     # Before a broker is known to have it, and while it works there.
     UNSENT = (Status.INTENT, Status.SUBMITTING, Status.UNKNOWN)
@@ -141,6 +143,16 @@ class Order(TenantOwned):
         return CommissionTerms(
             self.commission_rate, self.commission_per_share, self.commission_min, self.commission_cap
         )
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether a person may cancel it as it stands."""
+        return self.status in self.CANCELLABLE
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it was rejected or overfilled and nobody took note."""
+        return self.noted_at is None and (self.is_overfilled or self.status == self.Status.REJECTED)
 
     @property
     def status_age_seconds(self) -> float:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from portfolios.models import Cell
-from portfolios.selectors import cell_state, rule_parameters
+from portfolios.selectors import cell_state, commission_terms, rule_parameters
+from trading.models import Order
 from trading.selectors.cells import Level, levels_of, present_day, present_price
+from trading.services.order_placing import OrderTerms
+from volbal.common import numbers
 from volbal.strategy import CellState, StrategyParameters
 from volbal.strategy.errors import CellError
 
@@ -37,6 +40,24 @@ def effect_of_anchor(cell: Cell, anchor: Decimal) -> tuple[Effect, ...]:
     )
 
 
+def effect_of_order(cell: Cell, terms: OrderTerms) -> tuple[Effect, ...]:
+    """Return what an order filled in full at its own price, else the present one, would change."""
+    price = terms.price(present_price(cell))
+    if price is None:
+        return ()
+    buying = terms.side == Order.Side.BUY
+    notional = numbers.money(terms.quantity * price)
+    commission = commission_terms([cell])[cell.pk].commission(quantity=terms.quantity, notional=notional)
+    cash = float(cell.cash + (-notional if buying else notional) - commission)
+    shares = float(cell.shares + (terms.quantity if buying else -terms.quantity))
+    return _effects(
+        cell,
+        lambda state: replace(
+            state, cash=cash, shares=shares, anchor=float(price), bought_since_anchor=0.0, sold_since_anchor=0.0
+        ),
+    )
+
+
 def effect_of_parameters(cell: Cell, proposed: StrategyParameters) -> tuple[Effect, ...]:
     """Return how the next buy and sell would move under other parameters."""
     return _effects(cell, lambda state: state, proposed)
@@ -62,6 +83,7 @@ def _compare(
     new_buy, new_sell, new_share = levels_of(after, proposed, price)
     facts = (
         Effect("Cash", "money", before.cash, after.cash),
+        Effect("Shares", "shares", before.shares, after.shares),
         Effect("Anchor", "price", before.anchor, after.anchor),
         Effect("Stock share", "percent", old_share, new_share),
     )

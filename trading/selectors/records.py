@@ -12,6 +12,8 @@ from portfolios.models import Cell, LedgerEntry, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES, ParameterDifference, parameters_difference
 from trading.models import ActionApplication, Evaluation, Order
 from trading.selectors.history import history
+from trading.selectors.orders import of_group
+from volbal.common import clock
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterSpecification
 
 PAGE_SIZE = 25
@@ -52,9 +54,10 @@ def timeline_page(cell: Cell, actions: Iterable[str], before: int | None, size: 
     return _page(history(cell, actions).evaluations(count=size + 1, before=before), before, size)
 
 
-def orders(cell: Cell) -> QuerySet[Order]:
-    """Return a cell's orders with their fills, newest first."""
-    return Order.objects.filter(cell=cell).order_by("-id").prefetch_related("fills")
+def orders(cell: Cell, group: str = "") -> QuerySet[Order]:
+    """Return a cell's orders with their fills, newest first; of one group only where it is named."""
+    rows = Order.objects.filter(cell=cell).filter(of_group(group, clock.now()))
+    return rows.order_by("-id").select_related("actor").prefetch_related("fills")
 
 
 def ledger(cell: Cell) -> QuerySet[LedgerEntry]:

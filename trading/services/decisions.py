@@ -16,6 +16,7 @@ from trading.feeds.registry import REPLAY
 from trading.models import Order, Tick
 from trading.services.exposure import exposure_decision
 from trading.services.gates import Gate, GateFacts, gate_of
+from trading.services.order_expiry import order_expires_at
 from trading.services.pricing import MarketPrice
 from trading.services.restrictions import reducing_decision
 from trading.services.triggers import triggers_put_in_force
@@ -153,6 +154,13 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation_id: int, tick:
         commission_per_share=one.terms.per_share,
         commission_min=one.terms.minimum,
         commission_cap=one.terms.cap,
+        expires_at=order_expires_at(
+            portfolio=portfolio,
+            exchange=one.cell.instrument.exchange,
+            time_in_force=Order.TimeInForce.DAY,
+            as_of=tick.as_of,
+            moment=moment,
+        ),
         status_at=moment,
         as_of=tick.as_of,
     )

@@ -17,7 +17,7 @@ from trading.services.order_states import order_move
 
 ORIGIN = Origin(task="order cancel")
 S = Order.Status
-CANCELLABLE = (S.INTENT, S.UNKNOWN, S.SUBMITTED, S.ACCEPTED, S.PARTIALLY_FILLED)
+CANCELLABLE = Order.CANCELLABLE
 
 logger = logging.getLogger(__name__)
 

@@ -79,7 +79,7 @@ def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
 
 def _submit(broker: Broker, order: Order) -> None:
     try:
-        answer = broker.submit(_request(order))
+        answer = broker.submit(order_request(order))
     except BrokerRejectedError as refusal:
         _keep_refusal(order, refusal)
     except (BrokerBusyError, BrokerAccessError) as silence:
@@ -101,7 +101,8 @@ def _keep_refusal(order: Order, refusal: BrokerRejectedError) -> None:
         order_end(order=order, after=Order.Status.REJECTED, detail=str(refusal), reject_code=refusal.code)
 
 
-def _request(order: Order) -> OrderRequest:
+def order_request(order: Order) -> OrderRequest:
+    """Return what is asked of a broker for an order, now."""
     return OrderRequest(
         client_order_id=order.client_order_id,
         symbol=order.cell.instrument.symbol,

@@ -13,11 +13,12 @@ from portfolios.models import Cell
 from trading.models import Evaluation
 from trading.selectors import records
 from trading.selectors.cells import cell_rows, cell_views, present_moment
+from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
 from trading.selectors.quotes import quote_statistic
 from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
-from trading.views.access import context_of, get_cell, member_page
+from trading.views.access import can_write, context_of, get_cell, member_page
 from trading.views.controls import replay_context
 from trading.views.responses import part_target
 from volbal.common.templatetags.figures import zone_name
@@ -112,7 +113,13 @@ def _timeline(request: HttpRequest, row: Cell) -> dict[str, Any]:
 
 
 def _orders(request: HttpRequest, row: Cell) -> dict[str, Any]:
-    return {"page": records.page_of(records.orders(row), before_of(request))}
+    group = request.GET.get("group", "")
+    return {
+        "page": records.page_of(records.orders(row, group), before_of(request)),
+        "group": group if group in GROUPS else "",
+        "all_groups": {"": "All", **GROUPS},
+        "can_cancel": can_write(request),
+    }
 
 
 def _ledger(request: HttpRequest, row: Cell) -> dict[str, Any]:

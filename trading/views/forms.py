@@ -12,7 +12,8 @@ from django import forms
 from portfolios.models import Cell, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES
 from portfolios.standings import Place
-from trading.models import TradingLimit
+from trading.models import Order, TradingLimit
+from trading.services.order_placing import OrderTerms
 from volbal.common.templatetags import figures
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterError, ParameterSpecification, StrategyParameters
 
@@ -158,6 +159,41 @@ class LimitSwitchForm(forms.Form):
 
     mode = forms.ChoiceField(choices=TradingLimit.Mode.choices, label="From now on")
     note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
+
+
+class ReasonForm(forms.Form):
+    """Why a person does what the page is about to do."""
+
+    note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
+
+
+class OrderForm(forms.Form):
+    """An order by hand. `key` makes a second click the same order."""
+
+    side = forms.ChoiceField(choices=Order.Side.choices)
+    quantity = forms.DecimalField(max_digits=20, decimal_places=6, min_value=Decimal("0.000001"), label="Shares")
+    type = forms.ChoiceField(choices=Order.Type.choices, initial=Order.Type.LIMIT)
+    limit_price = forms.DecimalField(
+        max_digits=20, decimal_places=6, required=False, help_text="For limit and stop-limit orders"
+    )
+    stop_price = forms.DecimalField(
+        max_digits=20, decimal_places=6, required=False, help_text="For stop and stop-limit orders"
+    )
+    time_in_force = forms.ChoiceField(choices=Order.TimeInForce.choices, label="Lasts")
+    note = forms.CharField(max_length=240, label="Reason", help_text="Kept with the order")
+    key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def terms(self) -> OrderTerms:
+        """Return what is asked for."""
+        values = self.cleaned_data
+        return OrderTerms(
+            side=values["side"],
+            quantity=values["quantity"],
+            type=values["type"],
+            time_in_force=values["time_in_force"],
+            limit_price=values["limit_price"],
+            stop_price=values["stop_price"],
+        )
 
 
 class ParametersForm(forms.Form):

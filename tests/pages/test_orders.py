@@ -1,0 +1,77 @@
+"""Orders on a cell's page: placed with their effect shown before, listed by how they stand, cancelled, noted."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.pages.worlds import World
+from trading import tasks
+from trading.models import Order
+
+TYPED = {"side": "BUY", "quantity": "2", "type": "limit", "limit_price": "50", "time_in_force": "gtc", "note": "cheap"}
+
+
+@pytest.fixture(autouse=True)
+def unsent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave what is placed an intent."""
+    monkeypatch.setattr(tasks.send_orders, "delay", lambda *_: None)
+
+
+def place(client: Client, world: World, query: str = "", **changes: Any) -> Any:
+    return client.post(f"/cells/{world.cell.pk}/order/{query}", {"key": str(uuid.uuid4())} | TYPED | changes)
+
+
+def test_an_order_shows_its_effect_before_and_nothing_is_written(world: World, signed_in: Client) -> None:
+    before = Order.objects.count()
+    page = place(signed_in, world, "?preview").content.decode()
+    for label in ("Cash", "Shares", "Anchor", "Next buy", "Next sell"):
+        assert label in page
+    assert Order.objects.count() == before
+
+
+def test_a_trader_places_an_order_sees_it_and_cancels_it_for_a_reason(world: World, signed_in: Client) -> None:
+    key = str(uuid.uuid4())
+    for _ in range(2):
+        assert place(signed_in, world, key=key).status_code == 302
+    order = Order.objects.get(purpose="manual")
+    tab = signed_in.get(f"/cells/{world.cell.pk}/?tab=orders&group=open").content.decode()
+    for shown in ("By hand", "cheap", "Until cancelled", f"/orders/{order.pk}/cancel/", "for 0"):
+        assert shown in tab
+    assert signed_in.post(f"/orders/{order.pk}/cancel/", {"note": ""}).status_code == 422
+    assert signed_in.post(f"/orders/{order.pk}/cancel/", {"note": "changed my mind"}).status_code == 302
+    order.refresh_from_db()
+    assert (order.status, order.status_detail) == ("cancelled", "by hand: changed my mind")
+    ended = signed_in.get(f"/cells/{world.cell.pk}/?tab=orders&group=ended").content.decode()
+    assert "by hand: changed my mind" in ended.replace("\xa0", " ")
+    assert signed_in.post(f"/orders/{order.pk}/cancel/", {"note": "again"}).status_code == 422
+
+
+def test_what_is_refused_keeps_what_was_typed_and_says_the_numbers(world: World, signed_in: Client) -> None:
+    answer = place(signed_in, world, quantity="1000000")
+    assert answer.status_code == 422
+    assert "It may cost 50,005,000.00" in answer.content.decode()
+    assert "1000000" in answer.content.decode()
+
+
+def test_an_auditor_and_a_stranger_do_not_touch_orders(world: World, signed_in: Client, auditor: Client) -> None:
+    place(signed_in, world)
+    order = Order.objects.get(purpose="manual")
+    for what in ("cancel", "note"):
+        assert auditor.post(f"/orders/{order.pk}/{what}/", {"note": "mine"}).status_code == 403
+        assert signed_in.post(f"/orders/{order.pk + 99}/{what}/", {"note": "mine"}).status_code == 404
+    assert f"/orders/{order.pk}/cancel/" not in auditor.get(f"/cells/{world.cell.pk}/?tab=orders").content.decode()
+
+
+def test_a_rejected_order_is_taken_note_of_and_asks_for_no_more_attention(world: World, signed_in: Client) -> None:
+    place(signed_in, world)
+    Order.objects.filter(purpose="manual").update(
+        status="rejected", status_detail="not enough buying power", reject_code="buying_power"
+    )
+    order = Order.objects.get(purpose="manual")
+    assert "not enough buying power" in signed_in.get("/").content.decode()
+    assert signed_in.post(f"/orders/{order.pk}/note/", {"note": "seen"}).status_code == 302
+    assert "not enough buying power" not in signed_in.get("/").content.decode()

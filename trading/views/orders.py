@@ -1,0 +1,81 @@
+"""What people do with orders on a cell's page: place one, cancel one, take note of one that failed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_http_methods
+
+from trading.models import Order
+from trading.selectors.effects import effect_of_order
+from trading.services.manual_orders import order_cancel_by_hand, order_note
+from trading.services.order_placing import order_place
+from trading.views.access import get_cell, origin_of, writer_page
+from trading.views.actions import dialog
+from trading.views.forms import OrderForm, ReasonForm
+
+WARNING = "While it is open the rule does not act in this cell. It counts among the day's orders, and moves the anchor."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def place(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Place an order by hand, its effect shown before."""
+    cell = get_cell(cell_id)
+
+    def act(form: OrderForm) -> str:
+        origin = origin_of(request, form.cleaned_data["note"])
+        order = order_place(cell=cell, terms=form.terms(), origin=origin, key=str(form.cleaned_data["key"]))
+        return f"An order to {order.side.lower()} {order.quantity.normalize():f} {cell} is on its way."
+
+    form = OrderForm(request.POST or None, initial={"key": uuid.uuid4()})
+    return dialog(
+        request, cell, form, f"Place an order in {cell}", act, lambda one: effect_of_order(cell, one.terms()),
+        note=WARNING, confirm="Place the order",
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def cancel(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Cancel an open order, for a reason."""
+    order = _order(order_id)
+
+    def act(form: Form) -> str:
+        order_cancel_by_hand(order=order, origin=origin_of(request, form.cleaned_data["note"]))
+        return "The order is cancelled." if order.has_ended else "The broker is asked to cancel the order."
+
+    return _dialog(request, order, f"Cancel {_named(order)}", act, "Cancel the order")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def note(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Take note of an order that was rejected or overfilled."""
+    order = _order(order_id)
+
+    def act(form: Form) -> str:
+        order_note(order=order, origin=origin_of(request, form.cleaned_data["note"]))
+        return "Taken note of; it asks for no more attention."
+
+    return _dialog(request, order, f"Take note of {_named(order)}", act, "Take note")
+
+
+def _order(order_id: int) -> Order:
+    rows = Order.objects.select_related("account", "cell__instrument")
+    return get_object_or_404(rows, pk=order_id)
+
+
+def _named(order: Order) -> str:
+    return f"the order to {order.side.lower()} {order.quantity.normalize():f} {order.cell}"
+
+
+def _dialog(request: HttpRequest, order: Order, title: str, act: Callable[[Any], str], confirm: str) -> HttpResponse:
+    cell = get_cell(order.cell_id)
+    said = f"It is {order.get_status_display().lower()}. {order.status_detail}".strip()
+    return dialog(request, cell, ReasonForm(request.POST or None), title, act, note=said, confirm=confirm)
