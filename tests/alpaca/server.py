@@ -153,7 +153,7 @@ class AlpacaServer:
             "/v2/assets": lambda: list(world.assets.values()),
             "/v2/stocks/snapshots": lambda: _of_symbols(world.snapshots, asked),
             "/v2/stocks/bars": lambda: _bars(world, asked),
-            "/v1/corporate-actions": lambda: {"corporate_actions": world.actions, "next_page_token": None},
+            "/v1/corporate-actions": lambda: {"corporate_actions": _actions(world, asked), "next_page_token": None},
         }
         if method == "GET" and path in routes:
             return 200, routes[path]()
@@ -249,6 +249,11 @@ def _activities(world: World, asked: dict[str, str]) -> list[dict[str, Any]]:
 
 def _of_symbols(known: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
     return {symbol: known[symbol] for symbol in asked["symbols"].split(",") if symbol in known}
+
+
+def _actions(world: World, asked: dict[str, str]) -> dict[str, Any]:
+    kinds = {f"{kind}s" for kind in asked["types"].split(",")}
+    return {kind: rows for kind, rows in world.actions.items() if kind in kinds}
 
 
 def _bars(world: World, asked: dict[str, str]) -> dict[str, Any]:

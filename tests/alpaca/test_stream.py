@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -56,8 +57,9 @@ def test_an_orders_states_and_fills_come_with_the_ids_that_asking_gives(
 ) -> None:
     server.binary = binary
     broker.submit(request(1, type=OrderType.LIMIT, limit_price=Decimal(184)))
-    server.world.fill("vb-1", 4, "183.9")
-    server.world.fill("vb-1", 6, "183.8")
+    # Activities of the same millisecond come in any order.
+    server.world.fill("vb-1", 4, "183.9", at=now())
+    server.world.fill("vb-1", 6, "183.8", at=now() + dt.timedelta(milliseconds=5))
     seen = told(updates, 5)
     states = [one.order.status for one in seen if one.order is not None]
     fills = [one.fill for one in seen if one.fill is not None]

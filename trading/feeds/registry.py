@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from portfolios.models import Portfolio
 from trading.brokers.registry import is_simulated
+from trading.feeds.alpaca import AlpacaFeed
 from trading.feeds.base import Feed, PriceQuote
 from trading.feeds.folder import FOLDER, FolderFeed
 from trading.feeds.pushed import PushedFeed
@@ -18,6 +19,7 @@ from volbal.common.errors import Refused
 REPLAY = Portfolio.REPLAY_FEED
 FeedFactory = Callable[[Portfolio], Feed]
 _factories: dict[str, FeedFactory] = {
+    "alpaca": lambda portfolio: AlpacaFeed(),
     FOLDER: lambda portfolio: FolderFeed(),
     PUSHED: lambda portfolio: PushedFeed(portfolio.tenant_id),
     "synthetic": lambda portfolio: SyntheticFeed(),

@@ -154,6 +154,14 @@ TICK_MISSED_AFTER_INTERVALS = env.int("TICK_MISSED_AFTER_INTERVALS", default=3)
 TICK_GRACE_SECONDS = env.int("TICK_GRACE_SECONDS", default=5)
 TICKS_PER_SECOND_ON_QUOTES = env.float("TICKS_PER_SECOND_ON_QUOTES", default=2.0)
 
+# Alpaca's market data for the whole installation; iex is free of charge, sip needs a subscription.
+ALPACA_DATA_KEY_ID = env.str("ALPACA_DATA_KEY_ID", default="")
+ALPACA_DATA_SECRET_KEY = env.str("ALPACA_DATA_SECRET_KEY", default="")
+ALPACA_DATA_FEED = env.str("ALPACA_DATA_FEED", default="iex")
+ALPACA_DATA_REQUESTS_A_MINUTE = env.int("ALPACA_DATA_REQUESTS_A_MINUTE", default=200)
+# Another address than Alpaca's own is for tests.
+ALPACA_DATA_URL = ""
+
 # Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (

@@ -130,7 +130,7 @@ class AlpacaClient:
         # It would repeat what the limit refused, orders included.
         client._retry = 0
         for scheme in ("https://", "http://"):
-            client._session.mount(scheme, TimeLimited())
+            client._session.mount(scheme, TimeLimited(CONNECT_SECONDS, ANSWER_SECONDS))
         return client
 
     def _meaning(self, answer: Any) -> Exception:
@@ -149,11 +149,15 @@ class AlpacaClient:
 
 
 class TimeLimited(HTTPAdapter):
-    """Gives up on an answer in time, whatever the caller forgot; never follows or repeats anything."""
+    """Gives up on an answer in time, whatever the caller forgot; repeats nothing."""
+
+    def __init__(self, connect_seconds: float, answer_seconds: float) -> None:
+        super().__init__()
+        self._limits = (connect_seconds, answer_seconds)
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """Send with a time limit."""
-        options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, ANSWER_SECONDS)
+        options["timeout"] = options.get("timeout") or self._limits
         return super().send(request, *arguments, **options)
 
 
