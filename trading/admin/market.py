@@ -11,10 +11,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from portfolios.admin.forms import PlainForm, ReasonForm
+from trading.admin.actions import ActionCorrectForm, ActionImportForm, ActionWithdrawForm
 from trading.marketdata.catalogue import series_check
 from trading.marketdata.quality import GRADES
 from trading.models import ActionApplication, ActionRevision, BarSeries, CorporateAction
 from trading.services.cash_in_lieu import cash_in_lieu_book
+from volbal.common import clock
 from volbal.common.admin import SharedAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
 
@@ -70,19 +72,42 @@ class BarSeriesAdmin(OperationsAdmin, SharedAdmin):
 
 
 @admin.register(CorporateAction)
-class CorporateActionAdmin(SharedAdmin):
-    """Dividends and splits as announced."""
+class CorporateActionAdmin(OperationsAdmin, SharedAdmin):
+    """Dividends and splits as announced: bring them in from a file, correct one, withdraw one."""
 
     list_display = (
         "instrument", "kind", "ex_date", "pay_date", "amount", "ratio", "source", "revision", "is_withdrawn",
     )  # fmt: skip
-    list_filter = ("kind", "is_withdrawn", "instrument", "ex_date")
+    list_filter = ("kind", "is_withdrawn", ("pay_date", admin.EmptyFieldListFilter), "instrument", "ex_date")
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol", "source")
+    create_form = ActionImportForm
+    operations = (
+        Operation(
+            "correct",
+            "Correct",
+            ActionCorrectForm,
+            harm="Every cell that took it books the opposite of each entry, and then what is right.",
+            possible=lambda action: not action.is_withdrawn,
+        ),
+        Operation(
+            "withdraw",
+            "Withdraw",
+            ActionWithdrawForm,
+            harm="Every cell that took it books the opposite of each entry, paid dividends too.",
+            possible=lambda action: not action.is_withdrawn,
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CorporateAction]:
         """Return withdrawn actions too."""
-        return CorporateAction.with_withdrawn.order_by("-ex_date", "instrument__symbol")
+        return CorporateAction.with_withdrawn.select_related("instrument").order_by("-ex_date", "instrument__symbol")
+
+    def describe(self, row: Any) -> str:
+        """Say which action it is and what it gives."""
+        paid = f", paid {row.pay_date}" if row.pay_date else ""
+        state = ", withdrawn" if row.is_withdrawn else ""
+        return f"{row.instrument}: {row} of {row.terms}{paid}{state}"
 
 
 @admin.register(ActionRevision)
@@ -103,6 +128,35 @@ class ActionRevisionAdmin(SharedAdmin):
         return str(row.action.instrument)
 
 
+class StandingFilter(admin.SimpleListFilter):
+    """Applications by what is still to come of them, or was unusual."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the questions that operators ask."""
+        return [
+            ("unpaid", "Unpaid"),
+            ("due", "Due today"),
+            ("undated", "No pay date known"),
+            ("late", "Learned late"),
+            ("corrected", "Corrected"),
+        ]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[ActionApplication]) -> QuerySet[ActionApplication]:
+        """Return the applications that were asked for."""
+        unpaid = rows.filter(paid_at__isnull=True).exclude(net=0)
+        narrowed = {
+            "unpaid": unpaid,
+            "due": unpaid.filter(pay_date__lte=clock.now().date()),
+            "undated": unpaid.filter(pay_date__isnull=True),
+            "late": rows.filter(learned_late=True),
+            "corrected": rows.filter(corrected_at__isnull=False),
+        }
+        return narrowed.get(self.value() or "", rows)
+
+
 class CashInLieuForm(ReasonForm):
     """Book what the broker paid for a split's fraction."""
 
@@ -120,10 +174,10 @@ class ActionApplicationAdmin(OperationsAdmin, TenantAdmin):
     """How each cell took a dividend or a split."""
 
     list_display = (
-        "as_of", "cell", "action", "shares", "gross", "tax", "net", "pay_date", "paid_at", "anchor_before",
-        "anchor_after",
+        "as_of", "cell", "action", "shares", "gross", "tax", "net", "pay_date", "paid_at", "learned_late", "booking",
+        "corrected_at", "anchor_before", "anchor_after",
     )  # fmt: skip
-    list_filter = ("action__kind", ("paid_at", admin.EmptyFieldListFilter), "as_of")
+    list_filter = (StandingFilter, "action__kind", "as_of")
     list_select_related = ("cell__instrument", "action")
     search_fields = ("cell__instrument__symbol",)
     operations = (

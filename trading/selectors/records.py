@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from portfolios.models import Cell, LedgerEntry, ParameterVersion
+from portfolios.models import Cell, LedgerEntry, ParameterVersion, Portfolio
 from portfolios.services.parameters import PARAMETER_NAMES, ParameterDifference, parameters_difference
-from trading.models import ActionApplication, Evaluation, Order
+from trading.models import ActionApplication, CorporateAction, Evaluation, Order
 from trading.selectors.history import history
 from trading.selectors.orders import of_group
 from volbal.common import clock
@@ -68,6 +68,13 @@ def ledger(cell: Cell) -> QuerySet[LedgerEntry]:
 def dividends(cell: Cell) -> QuerySet[ActionApplication]:
     """Return the dividends and splits that a cell took, newest first."""
     return ActionApplication.objects.filter(cell=cell).order_by("-id").select_related("action")
+
+
+def upcoming_actions(cell: Cell) -> QuerySet[CorporateAction]:
+    """Return the dividends and splits that are announced and not yet taken; in a replay the future is not known."""
+    if cell.portfolio.mode == Portfolio.Mode.REPLAY or cell.actions_through is None:
+        return CorporateAction.objects.none()
+    return CorporateAction.objects.filter(instrument=cell.instrument_id, ex_date__gt=cell.actions_through)[:5]
 
 
 def page_of(rows: QuerySet[Row], before: int | None, size: int = PAGE_SIZE) -> Page[Row]:

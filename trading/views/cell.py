@@ -127,7 +127,10 @@ def _ledger(request: HttpRequest, row: Cell) -> dict[str, Any]:
 
 
 def _dividends(request: HttpRequest, row: Cell) -> dict[str, Any]:
-    return {"page": records.page_of(records.dividends(row), before_of(request))}
+    return {
+        "page": records.page_of(records.dividends(row), before_of(request)),
+        "upcoming": records.upcoming_actions(row),
+    }
 
 
 def _performance(request: HttpRequest, row: Cell) -> dict[str, Any]:

@@ -175,6 +175,6 @@ _EXPORTS: dict[str, Callable[[HttpRequest, Cell], Table]] = {
     "dividends": _export_columns(
         lambda _, cell: records.dividends(cell),
         "action__ex_date", "action__kind", "action__amount", "action__ratio", "shares", "gross", "tax", "net",
-        "pay_date", "paid_at", "anchor_before", "anchor_after",
+        "pay_date", "paid_at", "anchor_before", "anchor_after", "learned_late", "booking", "corrected_at",
     ),
 }  # fmt: skip

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -53,9 +54,21 @@ class ServiceForm(forms.Form):
         """Say in lines what performing it on `rows` would reach; shown before it is done. Nothing unless overridden."""
         return ()
 
+    def outcome(self, rows: Sequence[Any]) -> Sequence[str] | None:
+        """Return in lines what performing what was typed would do, to be confirmed first; None where nothing is asked.
+
+        Reads and writes nothing. Raises VolbalError where it cannot be done.
+        """
+        return None
+
     def perform(self, row: Any) -> Model:
         """Call the service and return the row it wrote."""
         raise NotImplementedError
+
+
+def _fingerprint(lines: Sequence[str]) -> str:
+    """Return what tells one preview from another: only what was shown is done."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _dress(field: forms.Field) -> None:
@@ -148,9 +161,10 @@ class OperationsAdmin:
         """Make a new row by its form."""
         if self.create_form is None or not self.has_add_permission(request):
             raise PermissionDenied
-        form = self.create_form(_typed(request), request=request)
+        form = self.create_form(_typed(request), request.FILES or None, request=request)
         title = f"Add {self.opts.verbose_name}"
-        if request.method == "POST" and form.is_valid():
+        outcome = self._outcome(request, form, [])
+        if outcome is None and form.is_valid():
             try:
                 made = form.perform(None)
             except VolbalError as refusal:
@@ -159,7 +173,7 @@ class OperationsAdmin:
                 messages.success(request, f"{made} was added.")
                 return HttpResponseRedirect(self._address("change", made.pk))
         back = self._address("changelist")
-        return self._page(request, form=form, title=title, rows=[], label=title, harm="", back=back)
+        return self._page(request, form=form, title=title, rows=[], label=title, harm="", back=back, outcome=outcome)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -189,13 +203,16 @@ class OperationsAdmin:
     def _view_of(self, operation: Operation) -> Callable[[HttpRequest], HttpResponse]:
         def view(request: HttpRequest) -> HttpResponse:
             rows = self._rows(request)
-            form = operation.form(_typed(request), request=request, row=rows[0] if len(rows) == 1 else None)
+            one_row = rows[0] if len(rows) == 1 else None
+            form = operation.form(_typed(request), request.FILES or None, request=request, row=one_row)
             one = rows[0].pk if len(rows) == 1 else None
             back = self._address("changelist") if one is None or operation.removes else self._address("change", one)
-            if request.method == "POST" and form.is_valid() and self._perform_all(request, operation, form, rows):
+            outcome = self._outcome(request, form, rows)
+            if outcome is None and form.is_valid() and self._perform_all(request, operation, form, rows):
                 return HttpResponseRedirect(back)
             return self._page(
                 request,
+                outcome=outcome,
                 form=form,
                 title=operation.label,
                 rows=rows,
@@ -205,6 +222,22 @@ class OperationsAdmin:
             )
 
         return view
+
+    def _outcome(self, request: HttpRequest, form: ServiceForm, rows: Sequence[Model]) -> Sequence[str] | None:
+        """Return what is shown before the form is performed; None where it may be performed now."""
+        if request.method != "POST" or not form.is_valid():
+            return ()
+        try:
+            shown = form.outcome(rows)
+        except VolbalError as refusal:
+            form.add_error(None, str(refusal))
+            return ()
+        confirmed = request.POST.get("confirmed", "")
+        if shown is None or confirmed == _fingerprint(shown):
+            return None
+        if confirmed:
+            form.add_error(None, "What it would do has changed since it was shown. Nothing was done: look again.")
+        return shown
 
     def _rows(self, request: HttpRequest) -> list[Model]:
         """Return the rows named in the address. Raises Http404 for one out of sight, PermissionDenied without right."""
@@ -252,6 +285,7 @@ class OperationsAdmin:
         label: str,
         harm: str,
         back: str,
+        outcome: Sequence[str] | None,
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -263,6 +297,8 @@ class OperationsAdmin:
             "label": label,
             "harm": harm,
             "back": back,
+            "outcome": outcome,
+            "confirmed": _fingerprint(outcome) if outcome else "",
         }
         return TemplateResponse(request, "admin/volbal/operation.html", context)
 

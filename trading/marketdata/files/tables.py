@@ -65,6 +65,13 @@ def read_table(path: str | Path) -> Table:
     return _csv(name, content)
 
 
+def table_of_text(name: str, text: str) -> Table:
+    """Read the text of a CSV file; `name` is what errors call it. Raises FileRefused."""
+    if not text.strip():
+        raise refuse_whole(name, "the file is empty", "a header and at least one row")
+    return _csv(name, text.encode())
+
+
 def _content(path: Path) -> bytes:
     suffix = path.suffix.lower()
     if suffix not in EXTENSIONS:
