@@ -11,6 +11,7 @@ from celery.signals import worker_ready
 from portfolios.models import Portfolio
 from trading.models import ReplayRun
 from trading.services.archives import evaluations_archive
+from trading.services.backfills import backfill_held_actions, backfill_run, backfills_waiting
 from trading.services.dispatch import (
     accounts_to_reconcile,
     accounts_with_open_orders,
@@ -172,3 +173,24 @@ def reconcile_account(tenant_id: int, account_id: int) -> None:
     with tenant_scope(tenant_id):
         send_orders(tenant_id, account_id)
         account_reconcile(account_id=account_id)
+
+
+@shared_task
+def backfill_job(backfill_id: int) -> None:
+    """Fetch one job's history; told twice it is fetched once."""
+    backfill_run(backfill_id=backfill_id)
+
+
+@shared_task
+def backfill_waiting() -> None:
+    """Now and then: take up fetches of history that were forgotten or whose worker was lost."""
+    for backfill_id in backfills_waiting():
+        backfill_job.delay(backfill_id)
+
+
+@shared_task
+def backfill_actions() -> None:
+    """Once a day: fetch dividends and splits of what is held, where a source is set."""
+    job = backfill_held_actions()
+    if job is not None:
+        backfill_job.delay(job.pk)

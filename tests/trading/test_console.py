@@ -25,7 +25,7 @@ from volbal.strategy import Split
 
 TABLES = sorted(apps.get_app_config("trading").get_models(), key=lambda model: model.__name__)
 ADDED = {"TradingLimit"}  # by those who act
-ADDED_BY_PLATFORM = {"CorporateAction"}
+ADDED_BY_PLATFORM = {"Backfill", "CorporateAction"}
 PLATFORM_ONLY = {"FillCursor"}
 SIGN_IN = 302  # the console sends away whom it does not know
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from portfolios.models import Cell, Event, LedgerEntry
@@ -444,7 +444,12 @@ FILLS = st.lists(st.tuples(st.sampled_from(["10", "-7.5", "3.333333"]), st.sampl
 
 
 @pytest.mark.django_db
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+# Making a failing case smaller takes minutes: each try is a whole market.
+@settings(
+    max_examples=15,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(actions=ACTIONS, fills=FILLS, seed=st.integers(0, 2**32))
 def test_the_order_of_arrival_changes_nothing(
     actions: list[Dividend | Split], fills: list[tuple[str, dt.date]], seed: int

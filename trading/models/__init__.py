@@ -3,6 +3,7 @@
 from trading.models.actions import ActionApplication, ActionRevision, CorporateAction
 from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
+from trading.models.backfill import Backfill
 from trading.models.connection import BrokerConnection
 from trading.models.limits import BreakerTrip, LimitBaseline, TradingLimit
 from trading.models.mark import DailyMark
@@ -23,6 +24,7 @@ __all__ = [
     "ApiFill",
     "ApiHoldings",
     "ApiOrder",
+    "Backfill",
     "BarSeries",
     "BreakerTrip",
     "BrokerConnection",

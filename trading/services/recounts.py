@@ -12,6 +12,7 @@ from trading.marketdata.calendars import exchange_calendar
 from trading.models import CorporateAction, Fill, Order
 from trading.services.entitlements import Plan
 from volbal.common import numbers
+from volbal.common.numbers import ZERO
 from volbal.strategy.fills import cost_after_buy
 
 Kind = LedgerEntry.Kind
@@ -90,12 +91,11 @@ def _fills(plans: Sequence[Plan]) -> dict[int, list[tuple[str, dt.date, Decimal]
 def _since_anchor(
     fills: Iterable[tuple[str, dt.date, Decimal]], side: str, splits: Sequence[CorporateAction]
 ) -> Decimal:
-    """Return what was filled on a side, in today's shares."""
-    total = 0.0
-    for fill_side, day, quantity in fills:
-        if fill_side == side:
-            shares = float(quantity)
-            for split in splits:
-                shares *= float(split.ratio or 1) if split.ex_date > day else 1.0
-            total += shares
-    return numbers.shares(total)
+    """Return what was filled on a side, in today's shares, rounded at each split as one that comes on time does."""
+    own = sorted((day, quantity) for fill_side, day, quantity in fills if fill_side == side)
+    total, place = ZERO, 0
+    for split in splits:
+        while place < len(own) and own[place][0] < split.ex_date:
+            total, place = total + own[place][1], place + 1
+        total = numbers.shares(float(total) * float(split.ratio or 1))
+    return sum((quantity for _, quantity in own[place:]), total)

@@ -55,7 +55,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "portfolios.user": "Who can sign in",
     },
     "Prices": {
-        "portfolios.instrument": "What can be held",
+        "portfolios.instrument": "What can be held: fetch its history",
+        "trading.backfill": "What history was fetched, and what became of each symbol: fetch, stop",
         "trading.barseries": "Which bars there are, from where and how long",
         "trading.quotestatistic": "How wide and how old quotes were, by day",
         "trading.pricetrack": "What is remembered of each source, to judge its next price by",

@@ -26,6 +26,8 @@ SCHEDULES = (
     Schedule("Send orders that were left waiting", "trading.tasks.send_waiting", 5, 30),
     Schedule("Compare accounts with their brokers", "trading.tasks.reconcile_waiting", 5, 30),
     Schedule("Take up backtests that were left waiting", "optimization.tasks.run_waiting", 5, 30),
+    Schedule("Take up fetches of history that were left waiting", "trading.tasks.backfill_waiting", 30, 60),
+    Schedule("Fetch dividends and splits of what is held", "trading.tasks.backfill_actions", 86_400, 3_600),
     Schedule("Lay the audit chain over new events", "reporting.tasks.audit_sequence", 10, 60),
 )
 

@@ -25,6 +25,9 @@ SEED_SYNTHETIC_PRICES = False
 # How far prices are trusted, where it differs from strategy 9: max_quote_age_seconds=20,quarantine_ratio=0.3
 PRICE_LIMITS: dict[str, float] = env.dict("PRICE_LIMITS", cast={"value": float}, default={})
 # Where other programs drop files of quotes, and whether those prices are invented.
+# History: files that the source `folder` reads, and the source asked each day for dividends and splits of what is held.
+HISTORY_FOLDER = Path(env.str("HISTORY_FOLDER", default=str(DATA_DIR / "history")))
+HISTORY_SOURCE = env.str("HISTORY_SOURCE", default="")
 QUOTES_FOLDER: Path | None = env("QUOTES_FOLDER", cast=Path, default=None)
 QUOTES_FOLDER_IS_SYNTHETIC = env.bool("QUOTES_FOLDER_IS_SYNTHETIC", default=False)
 
@@ -176,6 +179,7 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.send_*": {"queue": "orders"},
     # Apart from the ticks it watches.
     "trading.tasks.watch_*": {"queue": "orders"},
+    "trading.tasks.backfill_*": {"queue": "research"},
     "trading.tasks.archive_*": {"queue": "reports"},
     "trading.tasks.reconcile_*": {"queue": "orders"},
     "trading.tasks.*": {"queue": "ticks"},
