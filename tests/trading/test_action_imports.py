@@ -209,6 +209,11 @@ class TestConsole:
         assert "line 3: refused: GONE" in told
         assert (done.status_code, fresh(cell).cash) == (302, 5_045)
 
+    def test_rows_are_typed_on_lines_of_their_own(self, operator: Client) -> None:
+        page = operator.get(reverse("admin:trading_corporateaction_add")).content.decode()
+        assert '<textarea name="content"' in page
+        assert 'enctype="multipart/form-data"' in page
+
     def test_a_file_that_cannot_be_read_says_why(self, operator: Client) -> None:
         typed = {"source": "notice", "reason": "monthly", "content": "symbol\nIBM\n"}
         page = operator.post(reverse("admin:trading_corporateaction_add"), typed).content.decode()

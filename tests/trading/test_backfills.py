@@ -147,6 +147,14 @@ def test_where_all_fail_the_job_has_failed(tape: Tape) -> None:
     assert not BarSeries.objects.exists()
 
 
+def test_where_the_source_is_gone_the_job_says_so(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = ask()
+    monkeypatch.delitem(history._factories, "tape")
+    done = run(job)
+    assert (done.state, list(done.errors)) == ("failed", [""])
+    assert "no source of history" in done.errors[""]
+
+
 def test_cancelled_while_it_waits_nothing_is_fetched(tape: Tape) -> None:
     job = ask()
     backfill_cancel(backfill=job, origin=BY_TEST)

@@ -77,7 +77,9 @@ def backfill_run(*, backfill_id: int) -> Backfill | None:
     if job is None:
         return None
     try:
-        source = history_source(job.source)
+        source = _source(job)
+        if source is None:
+            return _end(job, State.FAILED)
         for symbol in job.symbols:
             if symbol in job.results or symbol in job.errors:
                 continue
@@ -143,6 +145,19 @@ def _claim(backfill_id: int) -> Backfill | None:
         job.attempts, job.lease_until = job.attempts + 1, now + LEASE
         job.save(update_fields=["state", "attempts", "lease_until"])
         return job
+
+
+def _source(job: Backfill) -> HistorySource | None:
+    """Return the source of a job; None, noted in the job, where it cannot be asked any more."""
+    try:
+        return history_source(job.source)
+    except VolbalError as error:
+        with transaction.atomic():
+            current = _mine(job)
+            current.errors[""] = str(error)
+            current.save(update_fields=["errors"])
+        job.errors = current.errors
+        return None
 
 
 def _mine(job: Backfill) -> Backfill:

@@ -76,6 +76,8 @@ def _dress(field: forms.Field) -> None:
     if isinstance(field.widget, forms.PasswordInput):
         field.widget = widgets.UnfoldAdminPasswordWidget()
         return
+    if isinstance(field.widget, forms.Textarea):
+        return
     for kind, widget in _WIDGETS:
         if isinstance(field, kind):
             dressed = widget()
