@@ -42,6 +42,12 @@ class HaltsOverview:
     portfolios: tuple[PlaceView, ...]
 
 
+def in_force_views() -> list[RestrictionView]:
+    """Return all that is in force in the tenants in scope, and everywhere, the strictest and highest first."""
+    rows = [row for rows in restrictions_in_force().by_scope.values() for row in rows]
+    return _views(standing_under(rows).held_by, clock.now())
+
+
 def held_at(place: Place) -> list[TradingRestriction]:
     """Return what is in force at one place itself, oldest first."""
     rows = TradingRestriction.objects.filter(scope=place.key, lifted_at__isnull=True).select_related("by")
