@@ -59,11 +59,10 @@ def page(world: World) -> str:
 
 def test_a_quote_is_shown_with_source_kind_sides_and_ages(world: World, signed_in: Client) -> None:
     look(world, NOW, "100", bid=Decimal("99.9"), ask=Decimal("100.1"))
-    told = words(signed_in, page(world))
-    assert "Source synthetic, synthetic" in told
-    assert "Bid · ask 99.90 · 100.10 20.0 bps" in told
-    assert "Last trade 100.00 0 s ago" in told
-    assert "Spread, mean · most 20.0 · 20.0 bps" in told
+    told = words(signed_in, f"{page(world)}?tab=prices")
+    assert "synthetic · 99.90 – 100.10" in told
+    assert "Source synthetic, synthetic Bid 99.90 Ask 100.10 Spread 20.0 bps Last 100.00 Traded 0 s ago" in told
+    assert "2024-03-04 1 20.0 20.0 0.0 0.0" in told
     assert "Nothing trades on the newest quote" not in told
 
 
@@ -115,7 +114,7 @@ class TestSpreadDialog:
         look(world, LATER, "104", **SIDES)
         told = words(signed_in, page(world))
         assert "the spread of 20.0 bps (bid 103.90, ask 104.10) is more than this cell's 15.00 bps" in told
-        assert "Trades up to a spread of 15 bps" in told
+        assert "Widest spread 15 bps" in words(signed_in, f"{page(world)}?tab=prices")
         signed_in.post(url, {"max_spread_bps": "", "note": ""})
         assert Cell.objects.get(pk=world.cell.pk).max_spread_bps is None
 

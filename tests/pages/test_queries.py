@@ -23,6 +23,7 @@ PAGES: dict[str, Callable[[World], str]] = {
     "cell": lambda world: f"/cells/{world.cell.pk}/",
     "orders": lambda world: f"/cells/{world.cell.pk}/?tab=orders",
     "ledger": lambda world: f"/cells/{world.cell.pk}/?tab=ledger",
+    "prices": lambda world: f"/cells/{world.cell.pk}/?tab=prices",
     "performance": lambda world: f"/cells/{world.cell.pk}/?tab=performance",
     "parameters": lambda world: f"/cells/{world.cell.pk}/?tab=parameters",
     "chart": lambda world: f"/cells/{world.cell.pk}/chart/",

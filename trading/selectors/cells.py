@@ -259,7 +259,7 @@ def _view(
         buy=buy,
         sell=sell,
         last=last,
-        quote=None if quote is None else quote_view(quote, is_replay=replay is not None),
+        quote=None if quote is None else quote_view(quote, moment=present_moment(cell), is_replay=replay is not None),
         max_spread_bps=cell.max_spread_bps,
         returns=returns(past, value=float(value), price=float(price)) if price is not None else NO_RETURNS,
         version=cell.version,

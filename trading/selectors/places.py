@@ -12,6 +12,7 @@ CELL_ACTIONS = {
     "cell-deposit": "Deposit into",
     "cell-withdraw": "Withdraw from",
     "cell-anchor": "Set the anchor of",
+    "cell-spread": "Limit the spread of",
     "cell-parameters": "Change the parameters of",
     "cell-halt": "Halt",
 }

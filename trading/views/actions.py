@@ -22,7 +22,7 @@ from portfolios.services.money import cell_deposit, cell_withdraw
 from portfolios.services.transfers import cash_transfer
 from trading.selectors.cells import present_moment, present_price
 from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
-from trading.selectors.quotes import quote_statistic
+from trading.selectors.quotes import quote_statistics
 from trading.views.access import context_of, get_cell, origin_of, writer_page
 from trading.views.forms import ACCOUNT, AnchorForm, CashForm, SpreadForm
 from trading.views.responses import done, is_part
@@ -99,7 +99,7 @@ def spread(request: HttpRequest, cell_id: int) -> HttpResponse:
 
 
 def _spread_note(cell: Cell) -> str:
-    statistic = quote_statistic(cell)
+    statistic = next(iter(quote_statistics(cell)), None)
     if statistic is None or statistic.spread_bps_mean is None:
         return "No bid and ask have come from its source: with a limit it would not trade at all."
     return (

@@ -10,12 +10,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portfolios.models import Cell
+from trading.feeds.sources import source_of
 from trading.models import Evaluation
 from trading.selectors import records
-from trading.selectors.cells import cell_rows, cell_views, present_moment
+from trading.selectors.cells import cell_rows, cell_views, present_moment, present_quote
 from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
-from trading.selectors.quotes import quote_statistic
+from trading.selectors.quotes import quote_statistics, quote_view
 from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
 from trading.views.access import can_write, context_of, get_cell, member_page
@@ -28,6 +29,7 @@ TABS = {
     "orders": "Orders",
     "ledger": "Ledger",
     "dividends": "Dividends",
+    "prices": "Prices",
     "performance": "Performance",
     "parameters": "Parameters",
 }
@@ -75,7 +77,6 @@ def _head(row: Cell) -> dict[str, Any]:
         "portfolio": row.portfolio,
         "held": view.held,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
-        "statistic": quote_statistic(row),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
         **replay_context(row.portfolio),
     }
@@ -87,9 +88,9 @@ def _tab(request: HttpRequest, row: Cell, tab: str) -> dict[str, Any]:
         "zone": zone,
         "zone_label": zone_name(zone, present_moment(row)),
         "seconds": row.portfolio.tick_interval_seconds < MINUTE and not hasattr(row.portfolio, "replay"),
-        "exportable": tab != "parameters",
+        "exportable": tab not in ("parameters", "prices"),
         # Older pages stand still, and so do forms.
-        "follows": before is None and tab in ("timeline", "orders", "ledger", "dividends"),
+        "follows": before is None and tab in ("timeline", "orders", "ledger", "dividends", "prices"),
         **_TAB_READERS[tab](request, row),
     }
 
@@ -133,6 +134,16 @@ def _dividends(request: HttpRequest, row: Cell) -> dict[str, Any]:
     }
 
 
+def _prices(request: HttpRequest, row: Cell) -> dict[str, Any]:
+    quote = present_quote(row)
+    is_replay = hasattr(row.portfolio, "replay")
+    return {
+        "source": source_of(row.portfolio),
+        "quote": None if quote is None else quote_view(quote, moment=present_moment(row), is_replay=is_replay),
+        "statistics": quote_statistics(row),
+    }
+
+
 def _performance(request: HttpRequest, row: Cell) -> dict[str, Any]:
     points = daily_points(row)
     return {"summary": performance_summary(row, points), "has_days": bool(points)}
@@ -147,6 +158,7 @@ _TAB_READERS: dict[str, Callable[[HttpRequest, Cell], dict[str, Any]]] = {
     "orders": _orders,
     "ledger": _ledger,
     "dividends": _dividends,
+    "prices": _prices,
     "performance": _performance,
     "parameters": _parameters,
 }
