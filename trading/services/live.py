@@ -31,6 +31,8 @@ class CellUpdate:
     status: str
     price: Decimal
     price_as_of: dt.datetime
+    bid: Decimal | None
+    ask: Decimal | None
     source: str
     is_synthetic: bool
     change_ratio: float | None
@@ -164,6 +166,8 @@ def _cell_update(
         status=cell.status,
         price=price,
         price_as_of=quote.as_of,
+        bid=quote.bid,
+        ask=quote.ask,
         source=quote.source,
         is_synthetic=quote.is_synthetic,
         change_ratio=None if quote.previous_close is None else float(price / quote.previous_close) - 1.0,

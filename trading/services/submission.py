@@ -10,12 +10,11 @@ from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
 from trading.services.order_ends import order_end
 from trading.services.order_states import order_claim
+from trading.services.pricing import needs_new_decision
 from trading.services.restrictions import submission_refusal
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
-# How far the price may move between decision and submission before the rule is asked again.
-MOST_DRIFT = Decimal("0.0020")
 BASIS_POINTS = 10_000
 S = Order.Status
 
@@ -83,4 +82,4 @@ def _moved_to(order: Order) -> Decimal | None:
     price = None if quote is None else quote.price if quote.reference is None else quote.reference
     if price is None:
         return None
-    return price if abs(price / order.decision_price - 1) > MOST_DRIFT else None
+    return price if needs_new_decision(decided_at=order.decision_price, now=price) else None
