@@ -90,10 +90,7 @@ def test_a_quote_that_grew_old_since_is_stale_without_a_tick(
 
 def test_a_silent_feed_needs_attention_once_and_names_its_error(world: World, signed_in: Client) -> None:
     look(world, NOW - dt.timedelta(minutes=1), "100", as_of=NOW - dt.timedelta(minutes=3))
-    FeedStatus.objects.create(
-        source="synthetic", is_synthetic=True, asking_since=NOW, asked_at=NOW, errors_in_a_row=2, error="reset by peer",
-        silent_since=NOW - dt.timedelta(minutes=4),
-    )  # fmt: skip
+    FeedStatus.objects.update(errors_in_a_row=2, error="reset by peer", silent_since=NOW - dt.timedelta(minutes=4))
     told = words(signed_in, "/")
     line = "The feed synthetic has given nothing new for 4 min: its cells do not trade. Its last error: reset by peer"
     assert told.count(line) == 1

@@ -29,7 +29,7 @@ from tests.trading.builders import (
     quote,
     tick,
 )
-from trading.models import DailyMark, Evaluation, Order, Quote, Tick
+from trading.models import DailyMark, Evaluation, FeedStatus, Order, Quote, Tick
 from trading.services.order_states import order_move
 from trading.services.orders import orders_send
 from trading.services.replay_runs import replay_run_steps
@@ -224,6 +224,7 @@ def statements_of_a_tick(desk: Desk, count: int) -> list[str]:
     """Return what a tick that orders in every cell asks of the database; SQLite takes 999 values a statement, and
     several in a row that differ in nothing but their rows count as one."""
     quotes = [quote(make_instrument(f"S{index:03}"), 104) for index in range(count)]
+    FeedStatus.objects.create(source="synthetic", is_synthetic=True, asking_since=OPEN, asked_at=OPEN)
     with CaptureQueriesContext(connection) as captured:
         tick_run(portfolio_id=desk.portfolio.pk, as_of=OPEN, quotes=quotes)
     asked = [query["sql"].partition(" VALUES ")[0] for query in captured.captured_queries]

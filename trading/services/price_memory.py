@@ -83,14 +83,13 @@ class Judged:
 def quotes_judge(
     quotes: Sequence[PriceQuote], problems: Mapping[int, str], moment: dt.datetime, limits: PriceLimits
 ) -> list[Judged]:
-    """Give each quote its reference price and the last accepted one; call it inside a transaction.
+    """Give each quote its reference price and the last accepted one; call it while the source is held.
 
-    The tracks are locked in the order of instruments, so that portfolios on one source wait for each other and never
-    both. `problems` says by instrument why a quote cannot be true. Nothing is remembered yet: see `tracks_keep`.
+    `problems` says by instrument why a quote cannot be true. Nothing is remembered yet: see `tracks_keep`.
     """
     ids = {quote.instrument_id for quote in quotes}
     exchanges = dict(Instrument.objects.filter(pk__in=ids).values_list("pk", "exchange"))
-    known = _locked({quote.source for quote in quotes}, ids)
+    known = _known({quote.source for quote in quotes}, ids)
     judged = [
         _judged(quote, known, exchange_calendar(exchanges[quote.instrument_id]), problems, moment, limits)
         for quote in sorted(quotes, key=lambda one: one.instrument_id)
@@ -116,10 +115,9 @@ def tracks_keep(judged: Iterable[Judged], moment: dt.datetime) -> None:
     _store([one.track for one in newest if one.track.instrument_id not in rolled], _KEPT)
 
 
-def _locked(sources: set[str], ids: set[int]) -> dict[int, PriceTrack]:
+def _known(sources: set[str], ids: set[int]) -> dict[int, PriceTrack]:
     rows = PriceTrack.objects.filter(source__in=sources, instrument__in=ids).defer("history")
-    rows = rows.select_for_update(of=("self",), no_key=True).select_related("quarantine")
-    return {track.instrument_id: track for track in rows.order_by("instrument_id")}
+    return {track.instrument_id: track for track in rows.select_related("quarantine")}
 
 
 def _judged(

@@ -17,7 +17,7 @@ from trading.services.price_memory import Judged, quotes_judge, tracks_keep
 from trading.services.quarantines import quarantine_text, quarantines_confirm, quarantines_keep
 from trading.services.quote_checks import quote_problem
 from trading.services.quote_statistics import statistics_add
-from trading.services.quotes import quotes_count, quotes_store
+from trading.services.quotes import quotes_store, source_hold
 from trading.services.reference_price import moves_too_far, spread_bps
 from volbal.common.clock import require_aware
 from volbal.strategy.codes import Reason
@@ -80,6 +80,7 @@ def prices_judge(*, quotes: Iterable[PriceQuote], as_of: dt.datetime) -> dict[in
 def _judge(given: Sequence[PriceQuote], moment: dt.datetime, limits: PriceLimits) -> dict[int, MarketPrice]:
     problems = {quote.instrument_id: quote_problem(quote, moment, limits) for quote in given}
     with transaction.atomic():
+        source_hold(quotes=given, problems=problems, moment=moment)
         judged = quotes_judge(given, problems, moment, limits)
         quarantines_confirm(judged=judged, moment=moment, limits=limits)
         statistics_add(judged=judged, moment=moment)
@@ -88,7 +89,6 @@ def _judge(given: Sequence[PriceQuote], moment: dt.datetime, limits: PriceLimits
         prices = {price.instrument_id: price for one in judged if (price := _price(one, moment, limits)) is not None}
         newest = [one.quote for one in judged if one.is_newest and one.quote.instrument_id in prices]
         quotes_store(quotes=newest, prices=prices)
-        quotes_count(quotes=given, problems=problems)
     return prices
 
 

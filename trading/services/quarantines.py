@@ -12,7 +12,7 @@ from portfolios.services.checks import require_reason
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
 from trading.feeds.sources import confirms, tenant_of_source
-from trading.models import PriceQuarantine, PriceTrack, Quote
+from trading.models import FeedStatus, PriceQuarantine, PriceTrack, Quote
 from trading.services.price_judgement import Verdict, is_far
 from trading.services.price_limits import PriceLimits
 from trading.services.price_memory import Judged, confirm
@@ -176,10 +176,9 @@ def _close(believed: Sequence[Judged], limits: PriceLimits) -> None:
 
 
 def _resolve(quarantine: PriceQuarantine, status: Status, origin: Origin) -> tuple[PriceQuarantine, PriceTrack]:
-    """Lock the track, which ticks lock first too, then close the row."""
-    track = PriceTrack.objects.select_for_update(of=("self",), no_key=True).get(
-        source=quarantine.source, instrument_id=quarantine.instrument_id
-    )
+    """Hold the source, as judging its quotes does, then close the row."""
+    list(FeedStatus.objects.select_for_update(no_key=True).filter(source=quarantine.source))
+    track = PriceTrack.objects.get(source=quarantine.source, instrument_id=quarantine.instrument_id)
     row = PriceQuarantine.objects.select_for_update(of=("self",), no_key=True).get(pk=quarantine.pk)
     if row.status not in RESOLVABLE or row.status == status or track.quarantine_id != row.pk:
         raise Refused(

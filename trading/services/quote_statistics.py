@@ -16,7 +16,7 @@ _COLUMNS = ["count", "spread_count", "spread_bps_sum", "spread_bps_max", "age_se
 def statistics_add(*, judged: Iterable[Judged], moment: dt.datetime) -> None:
     """Count each look at a quote, at most one a second for each source and instrument; in two statements.
 
-    Call it while the tracks are locked: that keeps two portfolios on one source from counting at once.
+    Call it while the source is held: that keeps two portfolios on one source from counting at once.
     """
     looks = [one for one in judged if one.is_true and one.is_new_look]
     if not looks:

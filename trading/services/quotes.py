@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -39,12 +40,9 @@ class JudgedPrice(Protocol):
 def quotes_store(*, quotes: Sequence[PriceQuote], prices: Mapping[int, JudgedPrice]) -> None:
     """Keep the newest quote of each source and instrument with its price, in one statement.
 
-    The order of rows is always the same, so that portfolios on the same prices wait for each other and never both.
-    Raises Refused where a source that gave real prices gives invented ones, or the reverse.
-    """
+    The order of rows is always the same, so that portfolios on the same prices wait for each other and never both."""
     if not quotes:
         return
-    _require_one_kind(quotes)
     ordered = sorted(quotes, key=lambda one: (one.source, one.instrument_id))
     columns: dict[str, list[Any]] = {
         name: [getattr(quote, name) for quote in ordered] for name in ("source", "instrument_id", *_GIVEN)
@@ -57,8 +55,12 @@ def quotes_store(*, quotes: Sequence[PriceQuote], prices: Mapping[int, JudgedPri
     rows_write(Quote, columns, unique=["source", "instrument"], update=[*_GIVEN, *_JUDGED])
 
 
-def quotes_count(*, quotes: Sequence[PriceQuote], problems: Mapping[int, str]) -> None:
-    """Count what a source gave and what of it was refused, with the last reason; logged too."""
+def source_hold(*, quotes: Sequence[PriceQuote], problems: Mapping[int, str], moment: dt.datetime) -> None:
+    """Hold a source until the transaction ends, so that its quotes are judged one look after the other; count what it
+    gave and what of it was refused, with the last reason, logged too.
+
+    Raises Refused where a source that gave real prices gives invented ones, or the reverse.
+    """
     told = [
         f"{quote.source}, instrument {quote.instrument_id}: {problems[quote.instrument_id]}"
         for quote in quotes
@@ -66,10 +68,21 @@ def quotes_count(*, quotes: Sequence[PriceQuote], problems: Mapping[int, str]) -
     ]
     for line in told:
         logger.warning("a quote was refused: %s", line)
+    source, kinds = quotes[0].source, {quote.is_synthetic for quote in quotes}
     changes: dict[str, object] = {"quote_count": F("quote_count") + len(quotes) - len(told)}
     if told:
         changes |= {"refused_count": F("refused_count") + len(told), "refusal": told[-1][:_REFUSAL_LENGTH]}
-    FeedStatus.objects.filter(source__in={quote.source for quote in quotes}).update(**changes)
+    held = FeedStatus.objects.filter(source=source)
+    if not held.update(**changes):
+        made = {"is_synthetic": quotes[0].is_synthetic, "asking_since": moment, "asked_at": moment}
+        FeedStatus.objects.get_or_create(source=source, defaults=made)
+        held.update(**changes)
+    if {quote.source for quote in quotes} != {source} or kinds != set(held.values_list("is_synthetic", flat=True)):
+        raise Refused(
+            f"The source {source} would give both real and invented prices; its new quotes were not kept.",
+            code="mixed_source",
+            hint="Give invented prices a source of their own.",
+        )
 
 
 def refusals_count(*, source: str, count: int, last: str) -> None:
@@ -77,19 +90,3 @@ def refusals_count(*, source: str, count: int, last: str) -> None:
     FeedStatus.objects.filter(source=source).update(
         refused_count=F("refused_count") + count, refusal=last[:_REFUSAL_LENGTH]
     )
-
-
-def _require_one_kind(quotes: Iterable[PriceQuote]) -> None:
-    """Raise Refused where a source would give both real and invented prices."""
-    kinds: dict[str, set[bool]] = {}
-    for quote in quotes:
-        kinds.setdefault(quote.source, set()).add(quote.is_synthetic)
-    for source, is_synthetic in Quote.objects.filter(source__in=kinds).values_list("source", "is_synthetic").distinct():
-        kinds[source].add(is_synthetic)
-    mixed = sorted(source for source, found in kinds.items() if len(found) > 1)
-    if mixed:
-        raise Refused(
-            f"The source {mixed[0]} would give both real and invented prices; its new quotes were not kept.",
-            code="mixed_source",
-            hint="Give invented prices a source of their own.",
-        )
