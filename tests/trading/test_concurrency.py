@@ -6,6 +6,7 @@ import datetime as dt
 import subprocess
 import sys
 import threading
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,6 +18,7 @@ from django.db import connection, transaction
 
 from portfolios.models import Cell, Event, Portfolio
 from portfolios.selectors import reconcile
+from portfolios.services.origin import Origin
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import (
     OPEN,
@@ -31,16 +33,33 @@ from tests.trading.builders import (
     tick,
 )
 from tests.trading.standin import StandInBroker
-from trading.brokers.base import OrderRequest
+from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUpdate, OrderRequest
 from trading.brokers.paper import PaperBroker
-from trading.models import Evaluation, Fill, HeldFill, Order, OrderTransition, PaperFill, PaperOrder, ReplayRun, Tick
+from trading.models import (
+    Evaluation,
+    Fill,
+    HeldFill,
+    HeldFillResolution,
+    Order,
+    OrderTransition,
+    PaperFill,
+    PaperOrder,
+    RefusedReport,
+    ReplayRun,
+    Tick,
+)
+from trading.services.broker_updates import broker_update_apply
 from trading.services.dispatch import portfolios_claim_due
 from trading.services.fills import fill_book
+from trading.services.held_fills import held_fill_adopt, held_fill_ignore
+from trading.services.manual_orders import order_cancel_by_hand
 from trading.services.order_ends import order_end
+from trading.services.order_placing import OrderTerms, order_place
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.replays import replay_start, replay_step
 from volbal.common import clock
+from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import every_tenant, tenant_scope
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -292,7 +311,80 @@ def test_ticks_and_senders_at_once_never_wait_for_each_other_for_good(far_desk: 
 
     together(far_desk.tenant.pk, ticks, sends, sends)
     orders_send(account_id=far_desk.account.pk)
-    assert set(Order.objects.values_list("status", flat=True)) == {"filled"}
-    assert Fill.objects.count() == Order.objects.count() == PaperFill.objects.count() >= 6
+    # What was decided at 104 and not sent before the price was 100 again was decided anew.
+    sent = Order.objects.exclude(status="cancelled")
+    assert set(sent.values_list("status", flat=True)) == {"filled"}
+    assert Fill.objects.count() == sent.count() == PaperFill.objects.count() >= 1
+    assert not PaperOrder.objects.filter(
+        client_order_id__in=Order.objects.filter(status="cancelled").values("client_order_id")
+    ).exists()
     assert Tick.objects.count() == 10
     assert reconcile() == []
+
+
+def test_a_held_fill_is_adopted_by_one_cell_whoever_clicks_at_once(told_desk: Desk, broker: StandInBroker) -> None:
+    cells = [open_cell(told_desk.portfolio), open_cell(told_desk.portfolio, name="second")]
+    fill_book(account=told_desk.account, report=broker.fill("theirs", 4, 104, symbol="IBM", side="BUY"))
+    held, why = HeldFill.objects.get(), Origin(reason="at once")
+
+    def adopt(cell: Cell) -> str:
+        try:
+            return held_fill_adopt(held=held, cell=fresh(cell), origin=why).decision
+        except (Conflict, Refused) as first:
+            return first.code
+
+    def ignore() -> str:
+        try:
+            return held_fill_ignore(held=held, origin=why).decision
+        except (Conflict, Refused) as first:
+            return first.code
+
+    together(told_desk.tenant.pk, *[lambda cell=cell: adopt(cell) for cell in (*cells, *cells)], ignore)
+    decided = HeldFillResolution.objects.get()
+    assert Fill.objects.count() == (0 if decided.decision == "ignore" else 1)
+    assert sum(fresh(cell).shares for cell in cells) == 100 + 4 * Fill.objects.count()
+    assert reconcile() == []
+
+
+def test_a_refused_report_is_counted_by_all_and_kept_once(told_desk: Desk, broker: StandInBroker) -> None:
+    report = broker.fill("theirs", -4, 104, symbol="IBM", side="BUY")
+    call = lambda: fill_book(account=told_desk.account, report=report)  # noqa: E731  # the same call, many times
+    together(told_desk.tenant.pk, *[call] * 4)
+    assert (RefusedReport.objects.get().repetitions, Event.objects.filter(kind="report.refused").count()) == (4, 1)
+
+
+def test_a_cancellation_its_end_and_a_fill_at_once_agree_in_the_end(told_desk: Desk, broker: StandInBroker) -> None:
+    cell = open_cell(told_desk.portfolio)
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    order = only_order()
+    report = broker.fill(order.client_order_id, 4, 104)
+    told = BrokerOrder(order.client_order_id, "S1", BrokerOrderStatus.CANCELLED, Decimal(4))
+
+    def cancel() -> None:
+        try:
+            order_cancel_by_hand(order=Order.objects.get(), origin=Origin(reason="at once"))
+        except (Conflict, Refused):
+            return
+
+    together(
+        told_desk.tenant.pk,
+        cancel,
+        cancel,
+        lambda: broker_update_apply(account=told_desk.account, update=BrokerUpdate(order=told)),
+        lambda: broker_update_apply(account=told_desk.account, update=BrokerUpdate(fill=report)),
+        lambda: broker_update_apply(account=told_desk.account, update=BrokerUpdate(told, report)),
+    )
+    assert (only_order().status, only_order().filled_quantity) == ("cancelled", 4)
+    assert (Fill.objects.count(), fresh(cell).shares, fresh(cell).anchor, reconcile()) == (1, 46, 104, [])
+
+
+def test_a_double_click_places_one_order(told_desk: Desk) -> None:
+    cell, key = open_cell(told_desk.portfolio), str(uuid.uuid4())
+    terms = OrderTerms("SELL", Decimal(2))
+
+    def place() -> int:
+        return order_place(cell=fresh(cell), terms=terms, origin=Origin(reason="at once"), key=key).pk
+
+    placed = together(told_desk.tenant.pk, *[place] * 3)
+    assert (len(set(placed)), Order.objects.count(), fresh(cell).orders_today) == (1, 1, 1)
