@@ -164,6 +164,7 @@ ALPACA_DATA_FEED = env.str("ALPACA_DATA_FEED", default="iex")
 ALPACA_DATA_REQUESTS_A_MINUTE = env.int("ALPACA_DATA_REQUESTS_A_MINUTE", default=200)
 # Another address than Alpaca's own is for tests.
 ALPACA_DATA_URL = ""
+ALPACA_STREAM_URL = ""
 
 # Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
@@ -190,7 +191,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # What runs beside the workers in the one process: threads with `start`, `end` and `join`.
-EMBEDDED_THREADS = ["trading.streams.runner.StreamRunner"]
+EMBEDDED_THREADS = ["trading.streams.runner.StreamRunner", "trading.streams.alpaca_prices.AlpacaPrices"]
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

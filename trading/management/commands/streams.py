@@ -7,20 +7,26 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from trading.streams.alpaca_prices import AlpacaPrices
 from trading.streams.runner import STOP_SECONDS, StreamRunner
 
 
 class Command(BaseCommand):
-    help = "Follow the streams of all accounts whose broker tells what happens as it happens, until Ctrl-C or SIGTERM."
+    help = (
+        "Follow what brokers tell as it happens, and Alpaca's prices where they are traded on, until Ctrl-C or SIGTERM."
+    )
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Follow until told to end, then leave every stream to others."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        runner = StreamRunner()
-        runner.start()
+        threads: tuple[StreamRunner, AlpacaPrices] = (StreamRunner(), AlpacaPrices())
+        for one in threads:
+            one.start()
         try:
-            runner.join()
+            threads[0].join()
         except KeyboardInterrupt:
-            runner.end()
-            runner.join(STOP_SECONDS)
+            for one in threads:
+                one.end()
+            for one in threads:
+                one.join(STOP_SECONDS)
             self.stdout.write("Stopped.")
