@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from optimization.views import backtests, data
+from optimization.views import backtests, data, rehearsals
 
 urlpatterns = [
     path("", backtests.backtests, name="backtest-list"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("<int:backtest_id>/", backtests.backtest, name="backtest"),
     path("<int:backtest_id>/cancel/", backtests.cancel, name="backtest-cancel"),
     path("<int:backtest_id>/charts/<slug:what>/", data.chart, name="backtest-chart"),
+    path("<int:backtest_id>/rehearsal/", rehearsals.rehearsal, name="backtest-rehearsal"),
     path("<int:backtest_id>/days/", data.days, name="backtest-days"),
     path("<int:backtest_id>/<slug:what>.csv", data.export, name="backtest-export"),
 ]

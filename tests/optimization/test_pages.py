@@ -275,3 +275,29 @@ def test_the_console_shows_it_and_offers_to_cancel(client, firm, waiting):
     assert "IBM daily" in page
     assert client.get(reverse("admin:optimization_backtest_add")).status_code == 403
     assert client.get(reverse("admin:optimization_backtest_change", args=[waiting.pk])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "kind,threshold,told",
+    [
+        ("drawdown", "5", "it would have tripped"),
+        ("drawdown", "90", "it would never have tripped"),
+        ("daily_loss", "1.5", "it would have tripped"),
+        ("daily_notional", "1", "it would have tripped"),
+        ("orders_in_window", "1", "it would have tripped"),
+        ("exposure", "1", "it would have tripped"),
+        ("concentration", "99.9", "it would never have tripped"),
+    ],
+)
+def test_a_limit_is_rehearsed_over_a_finished_backtest(browse, finished, kind, threshold, told):
+    asked = {"kind": kind, "threshold": threshold, "action": "halted", "resume_after_days": "10"}
+    page = browse.get(f"/backtests/{finished.pk}/rehearsal/", asked).content.decode()
+    assert told in page
+    assert f'value="{threshold}"' in page
+
+
+def test_a_backtest_knows_no_broker_and_without_results_nothing(browse, finished, waiting):
+    page = browse.get(f"/backtests/{finished.pk}/rehearsal/").content.decode()
+    assert "consecutive_rejects" not in page
+    assert "nothing is set by this" in page
+    assert browse.get(f"/backtests/{waiting.pk}/rehearsal/").status_code == 404
