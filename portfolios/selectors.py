@@ -107,7 +107,7 @@ def commission_terms(cells: Collection[Cell]) -> dict[int, CommissionTerms]:
     schedules = CommissionSchedule.objects.all()
     for name in ("tenant_id", "account_id", "instrument_id"):
         ids = {one[name] for one in wanted.values()}
-        schedules = schedules.filter(Q(**{f"{name}__in": ids}) | Q(**{name: None}))
+        schedules = schedules.filter(Q(**{f"{name}__among": ids}) | Q(**{name: None}))
     ranked = sorted(schedules, key=lambda one: -one.precedence)
     return {
         cell_id: next((one.terms for one in ranked if _fits(one, ids)), CommissionTerms())

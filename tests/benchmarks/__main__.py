@@ -1,4 +1,4 @@
-"""Print what runs how fast beside its references: `python -m tests.benchmarks [--json PATH]`."""
+"""Print what runs how fast beside its references: `python -m tests.benchmarks [--json PATH] [kernel tick latency]`."""
 
 import argparse
 import json
@@ -7,9 +7,9 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.benchmarks import kernel
+from tests.benchmarks import kernel, latency, tick
 
-BENCHMARKS = (kernel.rows,)
+BENCHMARKS = {"kernel": kernel.rows, "tick": tick.rows, "latency": latency.rows}
 
 
 def milliseconds(value):
@@ -20,18 +20,20 @@ def line(row):
     ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
     same = {True: "same results", False: "RESULTS DIFFER", None: ""}[row["same_results"]]
     ours, theirs = milliseconds(row["figure_ms"]), milliseconds(row["reference_ms"])
-    return f"{row['what']:<66}{ours:>12}  {row['reference']:<40}{theirs:>12}{ratio:>8}  {same}"
+    return f"{row['what']:<70}{ours:>12}  {row['reference']:<40}{theirs:>12}{ratio:>8}  {same}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="also write the table here")
-    path = parser.parse_args().json
+    parser.add_argument("only", nargs="*", choices=[[], *BENCHMARKS], help="run these alone")
+    arguments = parser.parse_args()
+    path = arguments.json
     table = []
     write = sys.stdout.write
-    write(f"{'what':<66}{'figure':>12}  {'reference':<40}{'':>12}{'ratio':>8}\n")
-    for benchmark in BENCHMARKS:
-        for row in benchmark():
+    write(f"{'what':<70}{'figure':>12}  {'reference':<40}{'':>12}{'ratio':>8}\n")
+    for name, benchmark in BENCHMARKS.items():
+        for row in benchmark() if not arguments.only or name in arguments.only else ():
             table.append(row)
             write(line(row) + "\n")
     if path is not None:

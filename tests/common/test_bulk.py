@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from portfolios.models import BrokerAccount, LedgerEntry
+from portfolios.models import BrokerAccount, Instrument, LedgerEntry
 from tests.portfolios.builders import make_firm, make_instrument
-from trading.models import Quote
+from trading.models import Quote, QuoteStatistic
 from volbal.common.bulk import rows_write
 from volbal.common.tenancy import tenant_scope
 
@@ -29,6 +29,8 @@ def quotes(**changes: Any) -> dict[str, list[Any]]:
         "instrument_id": [instrument.pk] * count,
         "last": [Decimal(number) / 1_000_000 for number in range(1, count + 1)],
         "bid": [None, *[Decimal("123456789.123456")] * (count - 1)],
+        "refusal": [""] * count,
+        "refusal_text": [""] * count,
         "is_synthetic": [number % 2 == 0 for number in range(count)],
         "as_of": [MOMENT + dt.timedelta(seconds=number) for number in range(count)],
         "received_at": [MOMENT] * count,
@@ -80,3 +82,43 @@ def test_days_and_nothing_are_kept_too() -> None:
         rows_write(LedgerEntry, columns)
         written = LedgerEntry.objects.get(key="another")
         assert (written.account_id, written.cash, written.cell_id) == (account.pk, entry.cash, None)
+
+
+def test_sums_and_largest_are_kept_by_the_database() -> None:
+    instrument = make_instrument()
+    for age, spread in ((1.5, 30.0), (0.5, 50.0)):
+        columns = {
+            "source": ["one"],
+            "instrument_id": [instrument.pk],
+            "day": [MOMENT.date()],
+            "count": [1],
+            "spread_count": [1],
+            "spread_bps_sum": [spread],
+            "spread_bps_max": [spread],
+            "age_seconds_sum": [age],
+            "age_seconds_max": [age],
+        }
+        rows_write(
+            QuoteStatistic,
+            columns,
+            unique=["source", "instrument", "day"],
+            add=["count", "spread_count", "spread_bps_sum", "age_seconds_sum"],
+            largest=["spread_bps_max", "age_seconds_max"],
+        )
+    found = QuoteStatistic.objects.values_list(
+        "count", "spread_bps_sum", "spread_bps_max", "age_seconds_sum", "age_seconds_max"
+    )
+    assert list(found) == [(2, 80.0, 50.0, 2.0, 1.5)]
+
+
+def test_among_finds_what_in_finds() -> None:
+    made = [make_instrument(f"S{number}") for number in range(5)]
+    chosen = [one.pk for one in made[:3]]
+    for condition in ({"pk__among": chosen}, {"pk__among": set(chosen)}):
+        assert set(Instrument.objects.filter(**condition)) == set(made[:3])
+    assert not Instrument.objects.filter(pk__among=[]).exists()
+    rows_write(Quote, quotes(instrument_id=[made[0].pk] * len(ODD_TEXTS)))
+    assert Quote.objects.filter(instrument__among=chosen).count() == len(ODD_TEXTS)
+    assert Quote.objects.filter(instrument_id__among=[made[4].pk]).count() == 0
+    with pytest.raises(ValueError, match="invalid literal"):
+        Quote.objects.filter(instrument__among=["1); DROP TABLE"])

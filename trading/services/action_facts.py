@@ -76,7 +76,7 @@ def _windows(
     starts = {cell.pk: _start(cell, changed[cell.instrument_id]) for cell in cells}
     found: dict[int, dict[int, CorporateAction]] = defaultdict(dict)
     rows = CorporateAction.objects.filter(
-        instrument__in={cell.instrument_id for cell in cells},
+        instrument__among={cell.instrument_id for cell in cells},
         ex_date__gt=min(starts.values()),
         ex_date__lte=max(days[cell.pk] for cell in cells),
     )
@@ -102,7 +102,7 @@ def _changed(cells: Iterable[Cell], proposed: CorporateAction | None) -> dict[in
     behind = [cell for cell in cells if cell.actions_version != cell.instrument.actions_version]
     if behind:
         rows = CorporateAction.with_withdrawn.filter(
-            instrument__in={cell.instrument_id for cell in behind},
+            instrument__among={cell.instrument_id for cell in behind},
             instrument_version__gt=min(cell.actions_version for cell in behind),
         )
         for action in rows:
@@ -161,7 +161,7 @@ def _anchor_actions(cells: Sequence[Cell], proposed: CorporateAction | None) -> 
     """Return the actions since the oldest anchor was set, by instrument."""
     found: dict[int, list[CorporateAction]] = defaultdict(list)
     rows = CorporateAction.objects.filter(
-        instrument__in={cell.instrument_id for cell in cells}, ex_date__gt=min(_anchor_day(cell) for cell in cells)
+        instrument__among={cell.instrument_id for cell in cells}, ex_date__gt=min(_anchor_day(cell) for cell in cells)
     )
     for action in rows:
         if proposed is None or action.pk != proposed.pk:

@@ -129,6 +129,8 @@ def _unpaid(cells: Sequence[Cell], days: Mapping[int, dt.date]) -> list[ActionAp
     if not cells:
         return []
     rows = ActionApplication.objects.filter(
-        cell__in=cells, paid_at__isnull=True, pay_date__lte=max(days[cell.pk] for cell in cells)
+        cell__among=[cell.pk for cell in cells],
+        paid_at__isnull=True,
+        pay_date__lte=max(days[cell.pk] for cell in cells),
     )
     return list(rows.select_related("action"))

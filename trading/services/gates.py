@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
 from portfolios.standings import Standing
@@ -94,4 +95,10 @@ def _is_open(facts: GateFacts, cell: Cell) -> bool:
     if facts.is_replay and after_hours:
         # With after hours a backtest drops no bar: where history has a trade, there was trading.
         return True
-    return calendars.is_open(cell.instrument.exchange, facts.as_of, after_hours=after_hours)
+    return _is_open_at(cell.instrument.exchange, facts.as_of, after_hours=after_hours)
+
+
+@lru_cache(maxsize=64)
+def _is_open_at(exchange: str, moment: dt.datetime, *, after_hours: bool) -> bool:
+    """Return what the calendar says, once for all cells of a tick."""
+    return calendars.is_open(exchange, moment, after_hours=after_hours)

@@ -88,10 +88,11 @@ def quotes_judge(
     `problems` says by instrument why a quote cannot be true. Nothing is remembered yet: see `tracks_keep`.
     """
     ids = {quote.instrument_id for quote in quotes}
-    exchanges = dict(Instrument.objects.filter(pk__in=ids).values_list("pk", "exchange"))
+    exchanges = dict(Instrument.objects.filter(pk__among=ids).values_list("pk", "exchange"))
     known = _known({quote.source for quote in quotes}, ids)
+    calendars = {exchange: exchange_calendar(exchange) for exchange in set(exchanges.values())}
     judged = [
-        _judged(quote, known, exchange_calendar(exchanges[quote.instrument_id]), problems, moment, limits)
+        _judged(quote, known, calendars[exchanges[quote.instrument_id]], problems, moment, limits)
         for quote in sorted(quotes, key=lambda one: one.instrument_id)
     ]
     priced = [one for one in judged if one.reference is not None]
@@ -116,7 +117,7 @@ def tracks_keep(judged: Iterable[Judged], moment: dt.datetime) -> None:
 
 
 def _known(sources: set[str], ids: set[int]) -> dict[int, PriceTrack]:
-    rows = PriceTrack.objects.filter(source__in=sources, instrument__in=ids).defer("history")
+    rows = PriceTrack.objects.filter(source__in=sources, instrument__among=ids).defer("history")
     return {track.instrument_id: track for track in rows.select_related("quarantine")}
 
 
@@ -210,7 +211,7 @@ def _histories(track_ids: Sequence[int]) -> dict[int | None, bytes]:
     if not track_ids:
         return {}
     return {
-        pk: bytes(packed) for pk, packed in PriceTrack.objects.filter(pk__in=track_ids).values_list("pk", "history")
+        pk: bytes(packed) for pk, packed in PriceTrack.objects.filter(pk__among=track_ids).values_list("pk", "history")
     }
 
 

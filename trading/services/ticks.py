@@ -105,7 +105,9 @@ def _judged(portfolio_id: int, quotes: Collection[PriceQuote], as_of: dt.datetim
 
 
 def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
-    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(portfolio=portfolio, instrument__in=prices)
+    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
+        portfolio=portfolio, instrument__among=prices
+    )
     rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument", "parameters")
     cells = list(rows.order_by("id"))
     for cell in cells:

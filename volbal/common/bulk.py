@@ -17,20 +17,28 @@ Column: TypeAlias = "models.Field[Any, Any]"
 
 
 def rows_write(
-    model: type[models.Model], columns: Columns, *, unique: Sequence[str] = (), update: Sequence[str] = ()
+    model: type[models.Model],
+    columns: Columns,
+    *,
+    unique: Sequence[str] = (),
+    update: Sequence[str] = (),
+    add: Sequence[str] = (),
+    largest: Sequence[str] = (),
 ) -> None:
     """Insert rows given as columns by attribute name (`cell_id`, `as_of`), all of one length.
 
     With `unique`, the attributes of a unique constraint, a row that is there already gets the values of `update`
-    instead. Every column without a default in the database must be given, `auto_now_add` too. Nothing is validated
+    instead, those of `add` on top of its own, and of `largest` where they are larger.
+    Every column without a default in the database must be given, `auto_now_add` too. Nothing is validated
     and no tenant is looked for: that is the caller's.
     """
     if not columns or not len(next(iter(columns.values()))):
         return
     connection = connections[router.db_for_write(model)]
     fields = [model._meta.get_field(name) for name in columns]
+    suffix = _on_conflict(model, connection, unique, _changes(connection, model, update, add, largest))
     write = _write_arrays if connection.vendor == "postgresql" else _write_each
-    write(connection, model, fields, list(columns.values()), _on_conflict(model, connection, unique, update))
+    write(connection, model, fields, list(columns.values()), suffix)
 
 
 def _write_arrays(
@@ -65,14 +73,33 @@ def _insert(model: type[models.Model], connection: BaseDatabaseWrapper, fields: 
 
 
 def _on_conflict(
-    model: type[models.Model], connection: BaseDatabaseWrapper, unique: Sequence[str], update: Sequence[str]
+    model: type[models.Model], connection: BaseDatabaseWrapper, unique: Sequence[str], changes: Sequence[str]
 ) -> str:
     if not unique:
         return ""
-    quote = connection.ops.quote_name
-    keys, changed = ([quote(_column(model._meta.get_field(name))) for name in names] for names in (unique, update))
-    settings = ", ".join(f"{name} = EXCLUDED.{name}" for name in changed)
-    return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {settings}"
+    keys = ", ".join(connection.ops.quote_name(_column(model._meta.get_field(name))) for name in unique)
+    return f" ON CONFLICT ({keys}) DO UPDATE SET {', '.join(changes)}"
+
+
+def _changes(
+    connection: BaseDatabaseWrapper,
+    model: type[models.Model],
+    update: Sequence[str],
+    add: Sequence[str],
+    largest: Sequence[str],
+) -> list[str]:
+    """Return what becomes of each column of a row that is there already."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    larger = "GREATEST" if connection.vendor == "postgresql" else "MAX"
+    made = []
+    for names, change in (
+        (update, "{0} = EXCLUDED.{0}"),
+        (add, "{0} = {1}.{0} + EXCLUDED.{0}"),
+        (largest, "{0} = {2}({1}.{0}, EXCLUDED.{0})"),
+    ):
+        columns = [connection.ops.quote_name(_column(model._meta.get_field(name))) for name in names]
+        made += [change.format(column, table, larger) for column in columns]
+    return made
 
 
 def _column(field: Any) -> str:
