@@ -20,11 +20,11 @@ from trading.services.dispatch import (
 )
 from trading.services.limit_watch import limits_watch
 from trading.services.live import portfolio_publish
-from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.reach import place_restricted, senders_at
 from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
 from trading.services.replays import replay_step
+from trading.services.sending import account_send
 from trading.services.tick_states import ticks_notice_missed
 from trading.services.ticks import TickOutcome
 from trading.services.wake_claims import wake_waits
@@ -35,6 +35,7 @@ TICK_EXPIRES_SECONDS = 5
 # Whatever is looked at later is looked at after the next tick anyway.
 LIMITS_EXPIRE_SECONDS = 60
 WAKE_AGAIN_SECONDS = 0.1
+SEND_AGAIN_SECONDS = 0.2
 
 
 @shared_task
@@ -139,7 +140,10 @@ def send_waiting() -> None:
 def send_orders(tenant_id: int, account_id: int) -> None:
     """Send an account's intents, book its fills, tell those who watch, and let its replays go on."""
     with tenant_scope(tenant_id):
-        fills = orders_send(account_id=account_id)
+        sent = account_send(account_id=account_id)
+        if sent.waits:
+            send_orders.apply_async((tenant_id, account_id), countdown=SEND_AGAIN_SECONDS)
+        fills = sent.fills
         touched = {fill.order.cell.portfolio_id for fill in fills}
         for portfolio_id in touched:
             portfolio_publish(portfolio_id=portfolio_id, kind="orders", fills=fills)

@@ -321,4 +321,4 @@ def test_judging_takes_the_same_statements_for_one_instrument_and_for_thirty(des
             prices_judge(quotes=quotes, as_of=moment)
     asked = [query["sql"] for query in captured.captured_queries if "SAVEPOINT" not in query["sql"]]
     kinds = [sql.partition(" VALUES ")[0].partition(" WHERE ")[0] for sql in asked]
-    assert len(dict.fromkeys(kinds)) == 9, "\n".join(kinds)
+    assert len(dict.fromkeys(kinds)) == 8, "\n".join(kinds)

@@ -36,11 +36,11 @@ class Post:
     sent: list[Message] = field(default_factory=list)
 
     def keep(self, name: str) -> Callable[..., None]:
-        def delay(*args: Any) -> None:
-            self.waiting.append((name, args))
-            self.sent.append((name, args))
+        def apply_async(args: tuple[Any, ...] = (), kwargs: Any = None, **_: Any) -> None:
+            self.waiting.append((name, tuple(args)))
+            self.sent.append((name, tuple(args)))
 
-        return delay
+        return apply_async
 
 
 def run_task(message: Message) -> None:
@@ -74,7 +74,7 @@ def deliver_again_and_again(post: Post) -> None:
 def post(monkeypatch: pytest.MonkeyPatch) -> Post:
     kept = Post()
     for name in TASKS:
-        monkeypatch.setattr(getattr(tasks, name), "delay", kept.keep(name))
+        monkeypatch.setattr(getattr(tasks, name), "apply_async", kept.keep(name))
     return kept
 
 

@@ -14,7 +14,7 @@ from trading.models.prices import FeedStatus, PriceQuarantine, PriceTrack, Quote
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
 from trading.models.report import HeldFill, HeldFillResolution, RefusedReport
-from trading.models.states import TickState
+from trading.models.states import BrokerLine, TickState
 from trading.models.tick import Evaluation, Tick
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "BreakerTrip",
     "BrokerConnection",
     "BrokerDifference",
+    "BrokerLine",
     "CorporateAction",
     "DailyMark",
     "Evaluation",

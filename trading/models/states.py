@@ -1,10 +1,10 @@
-"""How a portfolio's ticks go."""
+"""How ticks go, and whether brokers answer."""
 
 from __future__ import annotations
 
 from django.db import models
 
-from portfolios.models import Portfolio, TenantOwned
+from portfolios.models import BrokerAccount, Portfolio, TenantOwned
 
 
 class TickState(TenantOwned):
@@ -29,3 +29,19 @@ class TickState(TenantOwned):
 
     def __str__(self) -> str:
         return f"ticks of portfolio {self.portfolio_id}"
+
+
+class BrokerLine(TenantOwned):
+    """Whether an account's broker answers; one that does not is left alone for growing pauses."""
+
+    account = models.OneToOneField(BrokerAccount, on_delete=models.PROTECT, primary_key=True, related_name="line")
+    failed_in_a_row = models.PositiveIntegerField(default=0, help_text="Calls without an answer; 0 while it answers")
+    silent_since = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="It is left alone until then")
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["account_id"]
+
+    def __str__(self) -> str:
+        return f"line to the broker of account {self.account_id}"

@@ -21,6 +21,7 @@ from trading.brokers.registry import broker_of
 from trading.feeds.registry import REPLAY
 from trading.marketdata import calendars
 from trading.models import Fill, FillCursor, Order
+from trading.services.broker_lines import line_answers, line_silent
 from trading.services.broker_updates import broker_order_apply
 from trading.services.commission_corrections import commission_correct
 from trading.services.fills import fill_book
@@ -57,8 +58,13 @@ def orders_send(*, account_id: int) -> list[Fill]:
                     _submit(broker, order)
         fills += fills_collect(account=account, broker=broker)
         orders_settle(account=account, broker=broker, asked=asked)
+    except BrokerBusyError as busy:
+        logger.info("the broker of account %s takes no more for now: %s", account.pk, busy)
     except BrokerUnreachableError as silence:
         logger.warning("the broker of account %s does not answer: %s", account.pk, silence)
+        line_silent(account=account, error=silence)
+    else:
+        line_answers(account=account)
     return fills
 
 
@@ -87,7 +93,9 @@ def _submit(broker: Broker, order: Order) -> None:
         order_claim(order, Order.Status.INTENT, detail=str(silence))
         raise
     except BrokerUnreachableError as silence:
+        # Those behind it stay intents: each would wait for an answer as long.
         order_claim(order, Order.Status.UNKNOWN, detail=str(silence))
+        raise
     else:
         # It may be filled already: its report can be booked by another process before the answer reaches this one.
         broker_order_apply(account=order.account, told=answer)

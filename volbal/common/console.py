@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.brokerconnection": "Which brokers' streams are followed, and what went wrong last",
         "trading.heldfill": "Fills without an order of ours: adopt, ignore",
         "trading.refusedreport": "What brokers reported that makes no sense: try again, dismiss",
+        "trading.brokerline": "Which brokers do not answer, since when and when they are called again: call now",
         "trading.tickstate": "Whose ticks are late, missed or failing, and why",
         "trading.feedstatus": "Which feeds give prices, and which are silent",
         "trading.pricequarantine": "Prices that wait for a person: accept, refuse",

@@ -169,7 +169,7 @@ ALPACA_STREAM_URL = ""
 # Celery: a message only says that there is work; the work itself is a row.
 CELERY_BROKER_URL = REDIS_URL or "memory://embedded"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.05}
+    {"visibility_timeout": 300} if REDIS_URL else {"polling_interval": 0.01}
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True

@@ -1,7 +1,8 @@
 """Workers and the scheduler as threads of the serving process.
 
-Two workers, so that research never delays trading: one runs ticks and orders, one thing after the other, the other runs
-research and reports, whose compiled code releases the interpreter. Both talk over Celery's in-memory transport.
+Three workers: one runs ticks, one thing after the other; one sends orders, several accounts at once, so that a broker
+that does not answer delays neither ticks nor other accounts; one runs research and reports, whose compiled code
+releases the interpreter. All talk over Celery's in-memory transport.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class WorkerPlan:
 
 
 PLANS = (
-    WorkerPlan("trading", ("ticks", "orders"), "solo", 1),
+    WorkerPlan("trading", ("ticks",), "solo", 1),
+    WorkerPlan("orders", ("orders",), "threads", 4),
     WorkerPlan("research", ("research", "reports"), "threads", 2),
 )
 
