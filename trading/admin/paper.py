@@ -22,8 +22,9 @@ class PaperOrderAdmin(TenantAdmin):
     """The paper broker's orders."""
 
     list_display = (
-        "received_at", "account", "number", "client_order_id", "instrument", "side", "quantity", "type",
+        "received_at", "account", "number", "instrument", "side", "quantity", "type",
         "time_in_force", "limit_price", "stop_price", "status", "filled_quantity", "detail", "works_from", "expires_at",
+        "client_order_id",
     )  # fmt: skip
     list_filter = ("status", "side", "type", "time_in_force", "account")
     list_select_related = ("account", "instrument")

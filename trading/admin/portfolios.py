@@ -110,7 +110,7 @@ class KnownAccountAdmin(HaltingAdmin, BrokerAccountAdmin):
         *HALTING,
         Operation(
             "paper_behaviour",
-            "Set the paper broker's behaviour",
+            "Set its behaviour",
             PaperBehaviourForm,
             possible=lambda account: account.broker == "paper",
         ),
