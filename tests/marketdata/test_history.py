@@ -14,8 +14,10 @@ import pytest
 
 from portfolios.models import Instrument
 from tests.trading.builders import SESSIONS, daily_bars
+from trading.marketdata import alpaca_history
 from trading.marketdata.files import write_bars
 from trading.marketdata.history import (
+    AlpacaSource,
     FolderSource,
     HistoryError,
     HistoryRange,
@@ -104,6 +106,40 @@ class TestYahoo:
         monkeypatch.setitem(sys.modules, "yfinance", None)
         with pytest.raises(HistoryError, match="yfinance is not installed"):
             YahooSource().bars(IBM, ASKED)
+
+
+class TestAlpaca:
+    """What Alpaca's history gives, as a source; the history itself is tested against a server of its own."""
+
+    @pytest.fixture
+    def past(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        given: dict[str, Any] = {"bars": daily_bars([100, 101, 102])}
+
+        class Past:
+            def bars(self, symbol: str, start: dt.date, end: dt.date, resolution: str, *, exchange: str) -> Any:
+                given["asked"] = (symbol, start, end, resolution, exchange)
+                return given["bars"]
+
+            def dividends(self, symbol: str, start: dt.date, end: dt.date) -> list[Dividend]:
+                return [Dividend(start, 1.5, end)]
+
+            def splits(self, symbol: str, start: dt.date, end: dt.date) -> list[Split]:
+                return [Split(end, 2.0)]
+
+        monkeypatch.setattr(alpaca_history, "AlpacaHistory", Past)
+        return given
+
+    def test_it_asks_for_the_range_on_the_instruments_exchange(self, past: dict[str, Any]) -> None:
+        source = AlpacaSource()
+        assert source.bars(IBM, ASKED).close.tolist() == [100, 101, 102]
+        assert past["asked"] == ("IBM", ASKED.start, ASKED.end, "daily", "XNYS")
+        assert source.dividends(IBM, ASKED.start, ASKED.end) == [Dividend(ASKED.start, 1.5, ASKED.end)]
+        assert source.splits(IBM, ASKED.start, ASKED.end) == [Split(ASKED.end, 2.0)]
+
+    def test_no_bars_are_told(self, past: dict[str, Any]) -> None:
+        past["bars"] = None
+        with pytest.raises(HistoryError, match="no bars of IBM"):
+            AlpacaSource().bars(IBM, ASKED)
 
 
 @pytest.mark.parametrize(

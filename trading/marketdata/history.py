@@ -170,6 +170,38 @@ class YahooSource:
         return library.Ticker(instrument.symbol.upper().replace(".", "-"))
 
 
+class AlpacaSource:
+    """Alpaca's data, with the installation's own keys (ALPACA_DATA_KEY_ID). Raises DataUnreachableError without one."""
+
+    name = "alpaca"
+
+    def __init__(self) -> None:
+        from trading.marketdata.alpaca_history import AlpacaHistory
+
+        self._history = AlpacaHistory()
+
+    def bars(self, instrument: Instrument, asked: HistoryRange) -> Bars:
+        """Return the bars of a range in time order."""
+        found = self._history.bars(
+            instrument.symbol,
+            asked.start,
+            asked.end,
+            "daily" if asked.resolution == DAILY else "minute",
+            exchange=instrument.exchange,
+        )
+        if found is None:
+            raise HistoryError(f"Alpaca has no bars of {instrument.symbol} from {asked.start} to {asked.end}.")
+        return found
+
+    def dividends(self, instrument: Instrument, start: dt.date, end: dt.date) -> list[Dividend]:
+        """Return the cash dividends with an ex-date in the range, amounts as declared."""
+        return self._history.dividends(instrument.symbol, start, end)
+
+    def splits(self, instrument: Instrument, start: dt.date, end: dt.date) -> list[Split]:
+        """Return the splits with an ex-date in the range."""
+        return self._history.splits(instrument.symbol, start, end)
+
+
 def _later_splits(days: Any, splits: list[Split]) -> Any:
     """Return for each day the product of the ratios of all splits after it."""
     factor = np.ones(len(days))
@@ -186,7 +218,11 @@ def select(bars: Bars, asked: HistoryRange, symbol: str) -> Bars:
         raise HistoryError(f"There are no bars of {symbol} from {asked.start} to {asked.end}.") from None
 
 
-_factories: dict[str, Callable[[], HistorySource]] = {FolderSource.name: FolderSource, YahooSource.name: YahooSource}
+_factories: dict[str, Callable[[], HistorySource]] = {
+    AlpacaSource.name: AlpacaSource,
+    FolderSource.name: FolderSource,
+    YahooSource.name: YahooSource,
+}
 
 
 def source_names() -> list[str]:
