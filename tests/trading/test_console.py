@@ -16,7 +16,7 @@ from portfolios.services import member_add, user_create
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, fresh, make_actions, make_desk, make_replay, make_series, open_cell, tick
 from tests.trading.standin import StandInBroker
-from trading.models import ActionApplication, Evaluation, HeldFill, Order, RefusedReport, ReplayRun, StuckOrder
+from trading.models import ActionApplication, Evaluation, Fill, HeldFill, Order, RefusedReport, ReplayRun, StuckOrder
 from trading.selectors.attention import order_attention
 from trading.services.fills import fill_book
 from trading.services.orders import orders_send
@@ -222,3 +222,15 @@ def test_an_operator_tries_a_refused_report_again_or_dismisses_it(
 def test_orders_are_listed_by_how_they_stand(told_desk: Desk, sale: Order, group: str, shown: bool) -> None:
     page = client_of(told_desk, "auditor").get(address(Order, "changelist"), {"group": group}).content.decode()
     assert (sale.client_order_id in page) == shown
+
+
+def test_an_operator_corrects_a_commission_with_a_reason(
+    told_desk: Desk, broker: StandInBroker, sale: Order, told_cell: Cell
+) -> None:
+    fill_book(account=told_desk.account, report=broker.fill(sale.client_order_id, sale.quantity, 104))
+    fill, cash = Fill.objects.get(), fresh(told_cell).cash
+    operator, typed = client_of(told_desk, "operator"), {"commission": "1.07", "reason": "the broker's statement"}
+    for _ in range(2):
+        assert operate(operator, "trading_fill", "commission", fill, **typed) == 302
+    assert fresh(told_cell).cash == cash - Decimal("1.00")
+    assert Event.objects.get(kind="cell.commission_corrected").reason == "the broker's statement"

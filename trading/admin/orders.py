@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from portfolios.admin.forms import PlainForm, ReasonForm
 from trading.models import Fill, FillCursor, Order, OrderTransition, StuckOrder
 from trading.selectors.orders import GROUPS, of_group, stuck, stuck_because
+from trading.services.commission_corrections import commission_correct
 from trading.services.manual_orders import order_ask_now, order_cancel_by_hand, order_note
 from volbal.common import clock
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
@@ -129,9 +131,27 @@ class OrderTransitionAdmin(TenantAdmin):
     search_fields = ("order__client_order_id",)
 
 
+class CommissionForm(ReasonForm):
+    """Book what the broker charged for a fill's order in all."""
+
+    commission = forms.DecimalField(decimal_places=2, max_digits=20, help_text="For the whole order, by the broker")
+
+    def perform(self, row: Fill) -> Model:
+        """Call the service."""
+        commission_correct(
+            account=row.account,
+            broker_fill_id=row.broker_fill_id,
+            commission=self.cleaned_data["commission"],
+            origin=self.origin,
+        )
+        return row
+
+
 @admin.register(Fill)
-class FillAdmin(TenantAdmin):
+class FillAdmin(OperationsAdmin, TenantAdmin):
     """Brokers' reports, as booked."""
+
+    operations = (Operation("commission", "Correct the commission", CommissionForm),)
 
     list_display = (
         "as_of", "cell", "side", "quantity", "price", "notional", "commission", "account", "broker_fill_id",
