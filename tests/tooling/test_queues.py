@@ -14,6 +14,7 @@ QUEUES = {
     "trading.tasks.tick_portfolio": "ticks",
     "trading.tasks.tick_woken": "ticks",
     "trading.tasks.watch_ticks": "orders",
+    "trading.tasks.watch_limits": "orders",
     "trading.tasks.archive_old_evaluations": "reports",
     "trading.tasks.backfill_job": "research",
     "trading.tasks.backfill_waiting": "research",
