@@ -38,7 +38,7 @@ class RealFeed:
 def _other_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a broker that reaches a market and a feed of real prices."""
     monkeypatch.setitem(registry._factories, "market", lambda account: f"the broker of {account.name}")
-    monkeypatch.setitem(feeds._factories, "real", RealFeed)
+    monkeypatch.setitem(feeds._factories, "real", lambda portfolio: RealFeed())
 
 
 def allowed_by(environment: str) -> bool:
