@@ -41,6 +41,9 @@ class Backtest(TenantOwned):
     first = models.CharField(max_length=20, blank=True, help_text="Stamp of the first bar")
     last = models.CharField(max_length=20, blank=True, help_text="Stamp of the last bar")
     measures = models.JSONField(default=dict)
+    band = models.JSONField(
+        default=dict, help_text="Measures along both paths of each bar where orders rest: the intrabar band"
+    )
     skips = models.JSONField(default=dict, help_text="Orders not made, by reason")
     final = models.JSONField(default=dict, help_text="The cell at the end")
     days_file = models.FileField(upload_to="backtests", blank=True)

@@ -14,13 +14,19 @@ from optimization.services.results import read_frame
 from volbal.strategy import MEASURES, PARAMETER_SPECIFICATIONS
 
 TRADES_ON_A_PAGE = 50
+MEASURE_NAMES = tuple(one.name for one in MEASURES)
+# What the list of backtests shows, column by column.
+LISTED = ("total_return", "excess_over_mix", "alpha", "max_drawdown", "sharpe", "trades")
 # What a reader looks at first: what it made, against what, and at what risk.
 LEADING = ("final_value", "total_return", "alpha", "excess_over_mix", "max_drawdown", "sharpe", "trades")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measure: its value, how it is written, its unit and its definition."""
+    """One measure: its value, how it is written, its unit and its definition.
+
+    Where orders rest `pair` is the intrabar band: the value if each bar went to its high first, and to its low first.
+    """
 
     name: str
     label: str
@@ -28,6 +34,7 @@ class Figure:
     form: str
     unit: str
     definition: str
+    pair: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +99,22 @@ def backtest_view(row: Backtest) -> BacktestView:
     )
 
 
-def figures_of(row: Backtest) -> tuple[Figure, ...]:
-    """Return the measures of a completed backtest in the order of strategy 11; none before."""
+def figures_of(row: Backtest, names: tuple[str, ...] = MEASURE_NAMES) -> tuple[Figure, ...]:
+    """Return measures of a completed backtest by name, all in the order of strategy 11; none before."""
     if row.state != Backtest.State.COMPLETED:
         return ()
+    by_name = {one.name: one for one in MEASURES}
     return tuple(
-        Figure(one.name, one.label, row.measures.get(one.name), _form(one.name, one.unit), one.unit, one.definition)
-        for one in MEASURES
+        Figure(
+            one.name,
+            one.label,
+            row.measures.get(one.name),
+            _form(one.name, one.unit),
+            one.unit,
+            one.definition,
+            (row.band["ohlc"].get(one.name), row.band["olhc"].get(one.name)) if row.band else None,
+        )
+        for one in (by_name[name] for name in names)
     )
 
 

@@ -31,6 +31,7 @@ ORIGIN = Origin(task="backtest")
 LEASE = dt.timedelta(seconds=120)
 MOST_ATTEMPTS = 3
 State = Backtest.State
+PATHS = ("ohlc", "olhc")
 
 
 def backtest_create(
@@ -130,25 +131,32 @@ def _claim(backtest_id: int) -> Backtest | None:
 
 def _run(row: Backtest) -> None:
     try:
-        result = _simulate(row)
+        result, band = _simulate(row), _band(row)
     except (StrategyError, Refused, ValueError, OSError) as error:
         _fail(row, str(error))
     else:
-        _complete(row, result)
+        _complete(row, result, band)
 
 
-def _simulate(row: Backtest) -> Result:
+def _band(row: Backtest) -> dict[str, Any]:
+    """Return the measures along both paths where orders rest (strategy 12); nothing where the price is watched."""
+    if row.options.get("execution") != "resting":
+        return {}
+    return {path: dict(_simulate(row, path=path).measures) for path in PATHS}
+
+
+def _simulate(row: Backtest, **changes: Any) -> Result:
     dividends, splits = load_actions(row.instrument)
     return simulate(
         load_bars(row.series),
         StrategyParameters.from_dict(row.parameters),
         dividends=dividends,
         splits=splits,
-        **row.options,
+        **{**row.options, **changes},
     )
 
 
-def _complete(row: Backtest, result: Result) -> None:
+def _complete(row: Backtest, result: Result, band: dict[str, Any]) -> None:
     """Keep files and figures in one transaction, unless it was cancelled meanwhile or another worker has it."""
     document = result_document(result)
     files = {"days_file": results.days_content(result), "trades_file": results.trades_content(result)}
@@ -166,6 +174,7 @@ def _complete(row: Backtest, result: Result) -> None:
                     lease_until=None,
                     progress=1.0,
                     manifest=_manifest(row, result),
+                    band=band,
                     **{name: document[name] for name in ("bars", "first", "last", "measures", "skips", "final")},
                     **changes,
                 )

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from optimization.models import Backtest
-from optimization.selectors.backtests import backtest_rows, backtest_view, figures_of, trade_page
+from optimization.selectors.backtests import LISTED, backtest_rows, backtest_view, figures_of, trade_page
 from optimization.services.backtests import backtest_cancel, backtest_create
 from optimization.tasks import run_backtest
 from optimization.views.forms import BacktestForm
@@ -30,7 +30,7 @@ def get_backtest(backtest_id: int) -> Backtest:
 def backtests(request: HttpRequest) -> HttpResponse:
     """Show the tenant's backtests, newest first."""
     page = page_of(backtest_rows(), before_of(request))
-    rows = [(row, {figure.name: figure.value for figure in figures_of(row)}) for row in page.rows]
+    rows = [(row, figures_of(row, LISTED)) for row in page.rows]
     return render(request, "optimization/backtests.html", context_of(request, page=page, rows=rows))
 
 

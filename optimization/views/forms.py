@@ -50,6 +50,22 @@ class BacktestForm(forms.Form):
     fill = forms.ChoiceField(
         label="A decision at a close fills", choices=[("close", "at that close"), ("next_open", "at the next open")]
     )
+    execution = forms.ChoiceField(
+        label="Orders",
+        choices=[("watch", "follow the watched price"), ("resting", "rest at the triggers")],
+        help_text="Resting orders show the intrabar band: both paths of each bar.",
+    )
+    path = forms.ChoiceField(
+        label="Charts and trades of resting orders",
+        choices=[("ohlc", "each bar's high first"), ("olhc", "each bar's low first")],
+    )
+    stop_loss_percent = forms.FloatField(
+        required=False, label="Protective stop, % below the average cost", help_text="Empty: none."
+    )
+    slice_notional = forms.FloatField(
+        required=False, label="Work orders in slices above", help_text="In currency. Empty: whole orders."
+    )
+    slice_interval_seconds = forms.IntegerField(label="Seconds between slices", initial=DEFAULTS.slice_interval_seconds)
     slippage_bps = forms.FloatField(
         label="Slippage, bps", initial=_shown(OPTIONS.slippage_bps), help_text="Hundredths of a percent of the price."
     )
@@ -76,9 +92,12 @@ class BacktestForm(forms.Form):
                 **{name: _fraction(given[name]) for name in PERCENTS},
                 "rebalance_ratio": given["rebalance_ratio"],
                 "commission_rate": _fraction(given["commission_percent"]),
+                "stop_loss": None if given["stop_loss_percent"] is None else _fraction(given["stop_loss_percent"]),
+                "slice_notional": given["slice_notional"],
+                "slice_interval_seconds": given["slice_interval_seconds"],
             },
             "options": {
-                **{name: given[name] for name in ("start", "end", "cash", "fill", "slippage_bps")},
+                **{name: given[name] for name in ("start", "end", "cash", "fill", "execution", "path", "slippage_bps")},
                 "stock_fraction": _fraction(given["stock_percent"]),
             },
         }

@@ -95,6 +95,30 @@ def test_the_band_gives_both_paths(backtest):
     assert band["ohlc"]["measures"] != band["olhc"]["measures"]
 
 
+def test_a_result_of_resting_orders_is_never_without_its_band(backtest, capsys):
+    alone = backtest("--execution", "resting", "--path", "olhc")
+    assert list(alone["band"]) == ["olhc", "ohlc"]
+    assert alone["band"]["olhc"]["measures"] == alone["measures"]
+    assert alone["band"]["ohlc"]["measures"] == backtest("--execution", "resting")["measures"]
+    assert "band" not in backtest()
+    capsys.readouterr()
+    call_command("backtest", *IBM, "--execution", "resting")
+    assert "Intrabar band" in capsys.readouterr().out
+
+
+def test_a_sweep_of_resting_orders_has_both_paths_in_each_row(tmp_path, backtest, capsys):
+    target = tmp_path / "band.csv"
+    grid = '{"trigger_up": [0.03, 0.05]}'
+    call_command(
+        "sweep", *IBM, "--grid", grid, "--execution", "resting", "--out", str(target), "--top", "1", "--by", "trades"
+    )
+    assert " / " in capsys.readouterr().out
+    row = pd.read_csv(target).iloc[0]
+    for path, name in (("ohlc", "final_value"), ("olhc", "final_value_olhc")):
+        alone = backtest("--execution", "resting", "--path", path, "--set", "trigger_up=0.03")
+        assert row[name] == pytest.approx(alone["measures"]["final_value"], rel=1e-12)
+
+
 def test_people_get_units_definitions_and_cautions(capsys):
     call_command("backtest", *IBM, *ACTIONS, "--set", "guardrail_tolerance=0")
     told = capsys.readouterr()

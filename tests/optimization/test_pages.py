@@ -15,7 +15,8 @@ from volbal.common.tenancy import tenant_scope
 FORM = {
     "start": "2005-06-01", "end": "", "cash": "50000", "stock_percent": "40", "fill": "close", "slippage_bps": "2",
     "rebalance_ratio": "1.5", "commission_percent": "0.01", "trigger_up": "4", "trigger_down": "3", "min_stock": "25",
-    "max_stock": "75", "max_trade_fraction": "25", "withholding_rate": "25", "name": "",
+    "max_stock": "75", "max_trade_fraction": "25", "withholding_rate": "25", "name": "", "execution": "watch",
+    "path": "ohlc", "stop_loss_percent": "", "slice_notional": "", "slice_interval_seconds": "60",
 }  # fmt: skip
 
 
@@ -301,3 +302,30 @@ def test_a_backtest_knows_no_broker_and_without_results_nothing(browse, finished
     assert "consecutive_rejects" not in page
     assert "nothing is set by this" in page
     assert browse.get(f"/backtests/{waiting.pk}/rehearsal/").status_code == 404
+
+
+def test_a_backtest_of_resting_orders_shows_its_band(browse, firm, series):
+    with tenant_scope(firm.tenant.pk):
+        row = backtest_create(
+            tenant=firm.tenant, series=series, origin=Origin(task="test"), options={"execution": "resting"}
+        )
+        row = backtest_run(backtest_id=row.pk)
+    assert set(row.band) == {"ohlc", "olhc"}
+    assert row.band["ohlc"] == row.measures
+    assert row.band["olhc"]["final_value"] != row.band["ohlc"]["final_value"]
+    page = browse.get(reverse("backtest", args=[row.pk])).content.decode()
+    assert "Intrabar band" in page
+    for path in ("ohlc", "olhc"):
+        assert f"{row.band[path]['final_value']:,.2f}" in page
+    assert "its low first" in browse.get(reverse("backtest-list")).content.decode()
+
+
+def test_stops_slices_and_resting_orders_can_be_asked_for(browse, firm, series):
+    asked = {"stop_loss_percent": "12", "slice_notional": "5000", "slice_interval_seconds": "30", "path": "olhc"}
+    response = browse.post(reverse("backtest-new"), FORM | asked | {"series": series.pk})
+    row = of_firm(firm, int(response["Location"].strip("/").split("/")[-1]))
+    assert (row.parameters["stop_loss"], row.parameters["slice_notional"]) == (0.12, 5000.0)
+    assert (row.parameters["slice_interval_seconds"], row.options["path"]) == (30, "olhc")
+    refused = browse.post(reverse("backtest-new"), FORM | asked | {"execution": "resting", "series": series.pk})
+    assert refused.status_code == 422
+    assert "none with execution resting" in refused.content.decode()

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.formatter_class = argparse.HelpFormatter
         add_shared_arguments(parser)
         parser.add_argument(
-            "--path", choices=("ohlc", "olhc", "band"), help="how resting orders walk a bar; band gives both (ohlc)"
+            "--path", choices=("ohlc", "olhc", "band"), help="how resting orders walk a bar (ohlc); band: both in full"
         )
         parser.add_argument("--json", metavar="F|-", help="write the result as JSON, - to standard output")
         parser.add_argument("--xlsx", metavar="F", help="write a workbook: summary, trades, days with charts")
@@ -71,13 +71,16 @@ class Command(BaseCommand):
 
 
 def _paths(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """Return the paths to run, the one that was asked for first."""
     from optimization.command_line.values import InputRefused
 
-    if arguments["path"] != "band":
-        return (arguments["path"] if arguments["path"] is not None else "ohlc",)
-    if arguments["execution"] != "resting":
+    path = "ohlc" if arguments["path"] is None else arguments["path"]
+    if arguments["execution"] == "resting":
+        # A result of resting orders is never shown without the other end of its band.
+        return ("olhc", "ohlc") if path == "olhc" else ("ohlc", "olhc")
+    if path == "band":
         raise InputRefused("--path band shows what resting orders do within a bar; expected --execution resting.")
-    return ("ohlc", "olhc")
+    return (path,)
 
 
 def _document(described: dict[str, Any], results: dict[str, Any], quality: dict[str, Any]) -> dict[str, Any]:
@@ -85,9 +88,11 @@ def _document(described: dict[str, Any], results: dict[str, Any], quality: dict[
 
     symbol = next(iter(results.values())).bars.symbol
     documents = {path: result_document(result) for path, result in results.items()}
-    if len(documents) == 1:
-        return {"name": symbol, "input": described, **next(iter(documents.values())), "quality": quality}
-    return {"name": symbol, "input": described, "band": documents, "quality": quality}
+    if described.get("path") == "band":
+        return {"name": symbol, "input": described, "band": documents, "quality": quality}
+    band = {path: {"measures": one["measures"]} for path, one in documents.items()} if len(documents) > 1 else None
+    first = next(iter(documents.values()))
+    return {"name": symbol, "input": described, **first, **({} if band is None else {"band": band}), "quality": quality}
 
 
 def _write_text(path: Path, text: str) -> None:

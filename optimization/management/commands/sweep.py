@@ -69,24 +69,37 @@ class Command(BaseCommand):
             result = sweep(
                 request.bars, combinations, workers=arguments["workers"], progress=progress, **request.options, **path
             )
+        band = _other_path(request, combinations, result, arguments["workers"])
         seconds = time.monotonic() - started
-        write_whole(arguments["out"], lambda target: write_sweep(result, target))
+        write_whole(arguments["out"], lambda target: write_sweep(result, target, band))
         self.stdout.write(f"{len(result):,} combinations in {seconds:.2f} s, written to {arguments['out']}")
         self.stdout.write(quality_text(shared.quality_of_request(request, arguments["exchange"])))
         if arguments["top"] is not None:
-            self._show_best(result, arguments["by"], arguments["top"])
+            self._show_best(result, arguments["by"], arguments["top"], band)
 
-    def _show_best(self, result: Any, measure: str, count: int) -> None:
+    def _show_best(self, result: Any, measure: str, count: int, band: Any) -> None:
         from optimization.command_line.summary import table
         from optimization.figures import MEASURE_BY_NAME
         from optimization.tables import best, rows_for_people
 
-        header, rows = rows_for_people(result, best(result, measure, count), measure)
+        header, rows = rows_for_people(result, best(result, measure, count), measure, band)
         self.stdout.write(
             f"\nBest {len(rows)} by {measure} ({MEASURE_BY_NAME[measure].definition.rstrip('.').lower()}), "
             f"of {len(result):,} tried: the best of many tries owes some of it to luck.\n"
         )
         self.stdout.write("\n".join(table(header, rows)))
+
+
+def _other_path(request: Any, combinations: Any, result: Any, workers: int | None) -> Any:
+    """Return the sweep along the other path of each bar where orders rest: the other end of the intrabar band."""
+    from optimization.command_line.progress import Progress
+    from volbal.strategy import sweep
+
+    if result.options.execution != "resting":
+        return None
+    path = "ohlc" if result.options.path == "olhc" else "olhc"
+    with Progress("combinations, other path") as progress:
+        return sweep(request.bars, combinations, workers=workers, progress=progress, **request.options, path=path)
 
 
 def _refuse_output(name: str) -> None:
