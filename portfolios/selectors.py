@@ -65,6 +65,7 @@ def cell_state(cell: Cell, day: dt.date) -> CellState:
         orders_today=orders_on(cell, day),
         bought_since_anchor=to_float(cell.bought_since_anchor),
         sold_since_anchor=to_float(cell.sold_since_anchor),
+        average_cost=to_float(cell.average_cost),
     )
 
 
@@ -152,7 +153,8 @@ def parameter_rows(
     rows = np.zeros((len(cells), PARAMETER_COUNT))
     if not cells:
         return rows
-    rows[:, _STORED_COLUMNS] = float_rows(_STORED(_version_of(cell)) for cell in cells)
+    # What is switched off is stored as nothing, which reads as NaN, and stands as 0 in a row.
+    rows[:, _STORED_COLUMNS] = np.nan_to_num(float_rows(_STORED(_version_of(cell)) for cell in cells))
     rows[:, at.SIZING] = [SIZINGS.index(_version_of(cell).sizing) for cell in cells]
     rows[:, at.COMMISSION_RATE] = [to_float(terms[cell.pk].rule_rate(prices[cell.pk])) for cell in cells]
     rows[:, at.COMMISSION_MIN] = [to_float(terms[cell.pk].minimum) for cell in cells]

@@ -17,13 +17,14 @@ from trading.services.dispatch import (
     accounts_with_open_orders,
     portfolios_claim_due,
     replays_due,
+    slices_due,
 )
 from trading.services.limit_watch import limits_watch
 from trading.services.live import portfolio_publish
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.reach import place_restricted, senders_at
 from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
-from trading.services.replays import replay_step
+from trading.services.replays import replay_close, replay_step
 from trading.services.sending import account_send
 from trading.services.tick_states import ticks_notice_missed
 from trading.services.ticks import TickOutcome
@@ -42,7 +43,7 @@ SEND_AGAIN_SECONDS = 0.2
 def dispatch_due() -> None:
     """Once a second: wake every replay that is behind its pace and every portfolio whose interval has passed."""
     with every_tenant():
-        replays, ticks = replays_due(), portfolios_claim_due()
+        replays, ticks = replays_due(), [*portfolios_claim_due(), *slices_due()]
     for run in replays:
         advance_replay.delay(run.tenant_id, run.pk)
     for tick in ticks:
@@ -148,9 +149,11 @@ def send_orders(tenant_id: int, account_id: int) -> None:
         for portfolio_id in touched:
             portfolio_publish(portfolio_id=portfolio_id, kind="orders", fills=fills)
             watch_limits.apply_async((tenant_id, portfolio_id), expires=LIMITS_EXPIRE_SECONDS)
-        runs = ReplayRun.objects.filter(portfolio__in=touched, status=ReplayRun.Status.RUNNING)
-        for run_id in runs.values_list("pk", flat=True):
-            advance_replay.delay(tenant_id, run_id)
+        runs = ReplayRun.objects.filter(portfolio__in=touched)
+        for run_id, status in runs.values_list("pk", "status"):
+            replay_close(run_id=run_id)
+            if status == ReplayRun.Status.RUNNING:
+                advance_replay.delay(tenant_id, run_id)
 
 
 @worker_ready.connect

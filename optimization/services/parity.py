@@ -23,7 +23,7 @@ from trading.services.replay_runs import replay_run_steps
 from trading.services.replays import CellPlan, replay_create
 from volbal.common import numbers
 from volbal.common.tenancy import tenant_scope
-from volbal.strategy import ACTIONS, REASONS, Bars, Dividend, Result, Split, StrategyParameters, simulate
+from volbal.strategy import ACTIONS, REASONS, Bars, Dividend, Reason, Result, Split, StrategyParameters, simulate
 
 ORIGIN = Origin(task="parity")
 IN_PARTS = {"partial_fill_rate": 1.0, "partial_fill_parts": 5}
@@ -148,12 +148,17 @@ def _compare(where: str, what: str, live: object, backtest: object) -> Iterator[
 
 
 def _compare_evaluations(live: list[Evaluation], expected: Result) -> Iterator[Difference]:
-    yield from _compare("run", "number of evaluations", len(live), len(expected.bars))
     columns = expected.columns
+    # After the protective stop a backtest looks at nothing more, as live until a person resumes the cell.
+    looked_at = int((columns.reason != REASONS.index(Reason.HALTED)).sum())
+    yield from _compare("run", "number of evaluations", min(len(live), looked_at), looked_at)
     for index, one in enumerate(live[: len(expected.bars)]):
         where = expected.bars.label(index)
-        yield from _compare(where, "action", one.action, str(ACTIONS[columns.action[index]]))
-        yield from _compare(where, "reason", one.reason, str(REASONS[columns.reason[index]]))
+        action, reason = str(ACTIONS[columns.action[index]]), str(REASONS[columns.reason[index]])
+        if reason == Reason.HALTED:
+            break
+        yield from _compare(where, "action", one.action, action)
+        yield from _compare(where, "reason", one.reason, reason)
 
 
 def _compare_trades(live: list[Order], expected: Result) -> Iterator[Difference]:

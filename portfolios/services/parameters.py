@@ -131,7 +131,7 @@ def _insert(
     *, cell: Cell, rule: StrategyParameters, number: int, origin: Origin, note: str = "", preset: str = ""
 ) -> ParameterVersion:
     _require_live(cell.portfolio, rule)
-    require_worked(rule)
+    require_execution(cell.execution, rule)
     version = ParameterVersion(
         tenant_id=cell.tenant_id,
         cell=cell,
@@ -145,12 +145,13 @@ def _insert(
     return version
 
 
-def require_worked(rule: StrategyParameters) -> None:
-    """Raise Refused for a parameter that no cell is worked with yet, naming it."""
-    for name in ("stop_loss", "slice_notional"):
-        value = getattr(rule, name)
-        if value is not None:
-            raise Refused(f"{name} is {value!r}; expected none: cells are not worked with it yet.", code="parameter")
+def require_execution(execution: str, rule: StrategyParameters) -> None:
+    """Raise Refused for slices of orders that rest: those are filled where they lie (strategy 12 and 14)."""
+    if execution == Cell.Execution.RESTING and rule.slice_notional is not None:
+        raise Refused(
+            f"slice_notional is {rule.slice_notional:,.2f}; expected none: orders that rest are filled where they lie.",
+            code="parameter",
+        )
 
 
 def _number(value: Any) -> Any:

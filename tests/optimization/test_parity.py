@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -19,7 +20,7 @@ from portfolios.commission import CommissionTerms
 from tests.conftest import SHARED
 from trading.marketdata.files import read_bars, read_dividends, read_splits
 from trading.models import Order, OrderTransition
-from trading.services import fills, marks
+from trading.services import fills, marks, order_plans
 from trading.services.demonstration import DATA
 from volbal.common.tenancy import every_tenant
 from volbal.strategy import Bars, StrategyParameters
@@ -207,7 +208,7 @@ def plant(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
             CommissionTerms, "commission", lambda terms, **order: really(terms, **order) + Decimal("0.01")
         )
     elif fault == "an anchor that stays":
-        monkeypatch.setattr(fills, "end_order", lambda position, filled, ordered: position)
+        monkeypatch.setattr(order_plans, "end_order", lambda position, filled, ordered: position)
     elif fault == "a mark that is a dollar off":
         value_at = marks.value_at
         monkeypatch.setattr(marks, "value_at", lambda cell, last: value_at(cell, last) + 1)
@@ -238,3 +239,44 @@ def test_what_only_a_backtest_has_is_refused_with_2(monkeypatch: pytest.MonkeyPa
     assert error is not None
     assert error.returncode == 2
     assert "--fill next_open exists in backtests only" in str(error)
+
+
+def test_the_protective_stop_sells_and_halts_as_in_the_backtest() -> None:
+    one = case(demo("AAPL", "2008-01-02", "2008-04-30"), stop_loss=0.12)
+    bars, trades, differences = told(one)
+    assert differences == []
+    assert (bars > 80, trades > 3) == (True, True)
+
+
+def test_slices_on_days_end_with_their_close() -> None:
+    one = case(demo("IBM", "2008-09-02", "2008-12-31"), slice_notional=1500.0, stop_loss=0.3)
+    _, trades, differences = told(one)
+    assert differences == []
+    assert trades > 20
+
+
+def test_slices_on_minutes_wait_for_one_another() -> None:
+    one = ParityCase(
+        bars=swinging_minutes(),
+        parameters=StrategyParameters(
+            trigger_up=0.004, trigger_down=0.004, rebalance_ratio=3.0, slice_notional=300.0,
+            slice_interval_seconds=120, stop_loss=0.05,
+        ),
+    )  # fmt: skip
+    bars, trades, differences = told(one)
+    assert differences == []
+    assert (bars, trades > 30) == (360, True)
+
+
+def swinging_minutes() -> Bars:
+    """Return three days of bars a minute apart that swing up and down, and fall at the end."""
+    minutes = np.arange(360)
+    close = np.round(
+        100.0 + 1.5 * np.sin(minutes / 9.0) + 0.3 * np.sin(minutes * 1.7) - np.maximum(minutes - 330, 0) * 0.4, 2
+    )
+    opens = np.array(
+        [int(dt.datetime(2011, 1, day, 14, 30, tzinfo=dt.UTC).timestamp()) for day in (4, 5, 6)], dtype=np.int64
+    )
+    stamps = np.concatenate([(first + np.arange(120) * 60) * 1_000_000_000 for first in opens])
+    days = np.repeat([(dt.date(2011, 1, day) - dt.date(1970, 1, 1)).days for day in (4, 5, 6)], 120)
+    return Bars(stamps, close, close, close, close, days=days, symbol="SWING", resolution="intraday")

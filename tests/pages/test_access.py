@@ -35,7 +35,7 @@ READS = (
 FORMS = (
     *(
         f"/cells/{{cell}}/{what}/"
-        for what in ("deposit", "withdraw", "anchor", "halt", "resume", "parameters", "order")
+        for what in ("deposit", "withdraw", "anchor", "halt", "resume", "parameters", "order", "slices/end")
     ),
     "/portfolios/{portfolio}/halt/",
     "/portfolios/{portfolio}/resume/",

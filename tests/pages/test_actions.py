@@ -17,7 +17,8 @@ PARAMETERS = {
     "trigger_up": "5", "trigger_down": "3", "rebalance_ratio": "1.6667", "sizing": "proportional", "min_stock": "25",
     "max_stock": "75", "guardrail_tolerance": "1", "auto_rebalance": "on", "min_notional": "100", "min_quantity": "0",
     "quantity_step": "0.000001", "max_trade_fraction": "25", "max_orders_per_day": "5", "withholding_rate": "25",
-    "adaptive_multiple": "0", "adaptive_floor": "1", "adaptive_cap": "10", "adaptive_decay": "94", "note": "wider",
+    "adaptive_multiple": "0", "adaptive_floor": "1", "adaptive_cap": "10", "adaptive_decay": "94",
+    "slice_interval_seconds": "60", "note": "wider",
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def test_a_cells_state_counts_only_the_days_own_orders(cell: Cell) -> None:
         orders_today=3, orders_day=day, sold_since_anchor=2, receivable=Decimal("1.5")
     )
     loaded = _fresh(cell)
-    assert cell_state(loaded, day) == CellState(5000.0, 50.0, 100.0, 1.5, 3, 0.0, 2.0)
+    assert cell_state(loaded, day) == CellState(5000.0, 50.0, 100.0, 1.5, 3, 0.0, 2.0, 100.0)
     assert cell_state(loaded, day + dt.timedelta(days=1)).orders_today == 0
 
 
@@ -130,7 +130,8 @@ def test_a_sizing_brings_its_own_default_ratio(cell: Cell) -> None:
         ({"min_notional": 0.001}, "min_notional is 0.001; expected at most 2 decimals"),
         ({"rebalance_ratio": 1e6}, "6 digits before them"),
         ({"allow_after_hours": True}, "after hours the portfolio's"),
-        ({"slice_notional": 100.0}, "slice_notional is 100.0; expected none"),
+        ({"slice_notional": 0.0}, "slice_notional is 0.0; expected a number above 0, or none"),
+        ({"stop_loss": 1.0}, "stop_loss is 1.0; expected a number above 0 and below 1, or none"),
         ({"leverage": 2}, "leverage"),
     ],
 )

@@ -305,9 +305,10 @@ def test_a_slice_is_asked_about_without_its_own_order():
     # 28 of the order are sold already, the day's orders used up and the minimum above the slice.
     cell = CellState(53_080.28, 472.0, 100.0, orders_today=5, sold_since_anchor=28.0)
     parameters = SLICED.replace(min_notional=9_000.0)
-    asked = decide_slice(110.01, cell, parameters, side="SELL", filled=28.0)
-    assert (asked.action, asked.quantity) == (Action.SELL, -86.0)
-    assert decide_slice(109.0, cell, parameters, side="SELL", filled=28.0).action is Action.HOLD
+    asked = decide_slice(110.01, cell, parameters, side="SELL", filled=28.0, most=28.0)
+    assert (asked.action, asked.quantity) == (Action.SELL, -28.0)
+    assert decide_slice(110.01, cell, parameters, side="SELL", filled=28.0, most=1000.0).quantity == -86.0
+    assert decide_slice(109.0, cell, parameters, side="SELL", filled=28.0, most=28.0).action is Action.HOLD
 
 
 @st.composite

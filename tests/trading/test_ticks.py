@@ -232,7 +232,7 @@ def statements_of_a_tick(desk: Desk, count: int) -> list[str]:
 
 
 # Recorded; a rise needs a reason. The first ten judge and keep the prices, in a transaction of their own.
-TICK_QUERIES = 30
+TICK_QUERIES = 31
 
 
 @pytest.mark.parametrize("count", [1, 40])

@@ -10,6 +10,7 @@ from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition, StuckOrder
 from trading.models.paper import PaperBook, PaperFill, PaperOrder, PaperReport
+from trading.models.plan import OrderPlan
 from trading.models.prices import FeedStatus, PriceQuarantine, PriceTrack, QuoteStatistic
 from trading.models.reconciliation import AccountReconciliation, BrokerDifference
 from trading.models.replay import ReplayRun
@@ -41,6 +42,7 @@ __all__ = [
     "HeldFillResolution",
     "LimitBaseline",
     "Order",
+    "OrderPlan",
     "OrderTransition",
     "PaperBook",
     "PaperFill",

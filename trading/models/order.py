@@ -11,6 +11,7 @@ from django.db import models
 from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, TenantOwned
 from portfolios.models.fields import money_field, price_field, shares_field
+from trading.models.plan import OrderPlan
 from trading.models.tick import Evaluation
 from volbal.common import clock
 from volbal.common.append_only import append_only
@@ -73,6 +74,8 @@ class Order(TenantOwned):
     account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="orders")
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="orders")
     evaluation = models.OneToOneField(Evaluation, on_delete=models.PROTECT, related_name="order", null=True, blank=True)
+    plan = models.ForeignKey(OrderPlan, on_delete=models.PROTECT, related_name="slices", null=True, blank=True)
+    slice_number = models.PositiveIntegerField(null=True, blank=True, help_text="Which slice of its plan, from 1")
     client_order_id = models.CharField(max_length=40, unique=True, default=new_client_order_id)
     broker_order_id = models.CharField(max_length=64, blank=True)
     side = models.CharField(max_length=4, choices=Side)
@@ -119,7 +122,10 @@ class Order(TenantOwned):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_bounds")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_bounds"),
+            models.UniqueConstraint(fields=["plan", "slice_number"], name="order_slice_once"),
+        ]
         indexes = [
             models.Index(fields=["cell", "-id"], name="order_by_cell"),
             models.Index(

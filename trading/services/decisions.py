@@ -13,12 +13,13 @@ from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_rows, commission_terms, parameter_rows
 from trading.feeds.registry import REPLAY
-from trading.models import Order, Tick
+from trading.models import Order, OrderPlan, Tick
 from trading.services.exposure import exposure_decision
 from trading.services.gates import Gate, GateFacts, gate_of
 from trading.services.order_expiry import order_expires_at
 from trading.services.pricing import MarketPrice
 from trading.services.restrictions import reducing_decision
+from trading.services.slices import slices_look
 from trading.services.triggers import triggers_put_in_force
 from volbal.common import numbers
 from volbal.strategy import Decision, decide_many, gate_decision
@@ -26,6 +27,7 @@ from volbal.strategy import indices as at
 from volbal.strategy.codes import Action, Reason
 from volbal.strategy.fills import buy_limit, cut_to_cash
 from volbal.strategy.numeric import FloatArray
+from volbal.strategy.slices import EvenSlices, slices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,20 @@ class CellDecision:
     terms: CommissionTerms
     order_quantity: float = 0.0
     limit_price: float | None = None
+    plan: OrderPlan | None = None
+    schedule: EvenSlices | None = None
 
     @property
     def is_order(self) -> bool:
         """Whether an order follows."""
         return self.order_quantity > 0.0
+
+    @property
+    def purpose(self) -> Order.Purpose:
+        """What the order is for."""
+        if self.decision.reason == Reason.STOP_LOSS:
+            return Order.Purpose.STOP
+        return Order.Purpose.RULE if self.plan is None and self.schedule is None else Order.Purpose.SLICE
 
 
 def decide_cells(
@@ -58,23 +69,28 @@ def decide_cells(
     terms = commission_terms(cells)
     rows, parameters = cell_rows(cells, days), parameter_rows(cells, known, terms)
     triggers_put_in_force(cells, days, known, terms, parameters)
+    gates = [
+        gate_of(facts, cell, prices[cell.instrument_id]) or _broken(row) for cell, row in zip(cells, rows, strict=True)
+    ]
+    slices = slices_look(cells, days, prices, (rows, parameters), gates, facts)
     answers = decide_many(np.array([float(price) for price in known.values()]), rows, parameters)
     decided = []
     for index, cell in enumerate(cells):
-        price = prices[cell.instrument_id]
-        gate = gate_of(facts, cell, price) or _broken(rows[index])
-        answer = (
-            answers.decision(index)
-            if gate is None
-            else gate_decision(gate.reason, float(price.price), rows[index], parameters[index], because=gate.because)
-        )
+        price, gate = prices[cell.instrument_id], gates[index]
+        answer = slices.get(cell.pk)
+        plan = None if answer is None else facts.plans[cell.pk]
+        if answer is None:
+            answer = answers.decision(index) if gate is None else _gated(gate, price, rows[index], parameters[index])
         if facts.standings[cell.pk].is_reducing:
             low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
             answer = reducing_decision(answer, min_stock=low, max_stock=high)
         answer = exposure_decision(answer, facts.rooms.get(cell.pk, ()))
-        quantity, limit = _order_of(answer, rows[index], parameters[index], facts)
+        schedule = _schedule_of(answer, parameters[index]) if plan is None else None
+        quantity, limit = _order_of(answer, rows[index], parameters[index], facts, schedule)
         decided.append(
-            CellDecision(cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit)
+            CellDecision(
+                cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit, plan, schedule
+            )
         )
     return decided
 
@@ -84,20 +100,33 @@ def _broken(row: FloatArray) -> Gate | None:
     return Gate(Reason.HALTED) if row[: at.ANCHOR].min() < 0.0 else None
 
 
+def _gated(gate: Gate, price: MarketPrice, row: FloatArray, parameters: FloatArray) -> Decision:
+    return gate_decision(gate.reason, float(price.price), row, parameters, because=gate.because)
+
+
+def _schedule_of(answer: Decision, parameters: FloatArray) -> EvenSlices | None:
+    """Return how the order of a decision is worked in slices; None where it goes out whole, as a stop's does."""
+    if answer.action not in (Action.BUY, Action.SELL) or answer.reason == Reason.STOP_LOSS:
+        return None
+    return slices_of(abs(answer.quantity), answer.price, parameters)
+
+
 def _order_of(
-    answer: Decision, row: FloatArray, parameters: FloatArray, facts: GateFacts
+    answer: Decision, row: FloatArray, parameters: FloatArray, facts: GateFacts, schedule: EvenSlices | None
 ) -> tuple[float, float | None]:
     """Return quantity (0 for none) and limit of the order that a decision asks for (strategy 7).
 
     A buy is a marketable limit, at the price in a replay and slightly beyond it live, cut so that cash cannot become
-    negative. A sell is at market.
+    negative. A sell is at market. Of an order worked in slices the first goes out.
     """
-    if answer.action == Action.SELL:
-        return -answer.quantity, None
-    if answer.action != Action.BUY:
+    if answer.action not in (Action.BUY, Action.SELL):
         return 0.0, None
+    whole = abs(answer.quantity)
+    quantity = whole if schedule is None else schedule.next_quantity(0, whole)
+    if answer.action == Action.SELL:
+        return quantity, None
     limit = answer.price if facts.portfolio.feed == REPLAY else buy_limit(answer.price)
-    return float(cut_to_cash(row[at.CASH], answer.quantity, limit, parameters)), limit
+    return float(cut_to_cash(row[at.CASH], quantity, limit, parameters)), limit
 
 
 def evaluation_columns(tick: Tick, decided: Sequence[CellDecision], moment: dt.datetime) -> dict[str, list[Any]]:
@@ -143,6 +172,9 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation_id: int, tick:
         account_id=portfolio.account_id,
         cell=one.cell,
         evaluation_id=evaluation_id,
+        plan=one.plan,
+        slice_number=None if one.plan is None else one.plan.submitted + 1,
+        purpose=one.purpose,
         side=Order.Side.BUY if buying else Order.Side.SELL,
         type=Order.Type.MARKET if one.limit_price is None else Order.Type.LIMIT,
         quantity=numbers.shares(one.order_quantity),
@@ -162,5 +194,26 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation_id: int, tick:
             moment=moment,
         ),
         status_at=moment,
+        as_of=tick.as_of,
+    )
+
+
+def plan_of(one: CellDecision, evaluation_id: int, tick: Tick, day: dt.date) -> OrderPlan:
+    """Return the order that a decision begins to work in slices, before its first. Raises ValueError for any other."""
+    if one.schedule is None:
+        raise ValueError(f"the order of {one.cell} goes out whole")
+    return OrderPlan(
+        tenant_id=tick.tenant_id,
+        cell=one.cell,
+        evaluation_id=evaluation_id,
+        side=one.decision.action,
+        quantity=numbers.shares(abs(one.decision.quantity)),
+        reason=one.decision.reason,
+        decision_price=one.price.price,
+        slice_count=one.schedule.count,
+        slice_quantity=numbers.shares(one.schedule.size),
+        interval_seconds=one.schedule.interval_seconds,
+        day=day,
+        next_at=tick.as_of,
         as_of=tick.as_of,
     )

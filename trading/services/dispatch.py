@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import F
 
 from portfolios.models import BrokerAccount, Portfolio
-from trading.models import AccountReconciliation, Order, ReplayRun
+from trading.models import AccountReconciliation, Order, OrderPlan, ReplayRun
 from trading.services.replays import steps_due
 from volbal.common import clock
 
@@ -56,6 +57,19 @@ def portfolios_claim_due() -> list[DueTick]:
                 portfolio.next_tick_at = next_due(portfolio.next_tick_at, interval, moment)
         Portfolio.objects.bulk_update(portfolios, ["next_tick_at"])
     return claimed
+
+
+def slices_due() -> list[DueTick]:
+    """Return a tick for each portfolio of the present in which the next slice of an order is due (strategy 14).
+
+    It is found again each second until a tick has taken it: the tick that is wanted since a moment is taken once.
+    """
+    due = OrderPlan.objects.filter(status=OrderPlan.Status.WORKING, next_at__lte=clock.now(), submitted__gt=0)
+    present = due.filter(cell__portfolio__is_archived=False, submitted__lt=F("slice_count"))
+    present = present.exclude(cell__portfolio__mode=Portfolio.Mode.REPLAY)
+    rows = present.order_by("next_at").values_list("tenant_id", "cell__portfolio_id", "next_at")
+    first = {portfolio_id: DueTick(tenant_id, portfolio_id, at, 0) for tenant_id, portfolio_id, at in reversed(rows)}
+    return list(first.values())
 
 
 def next_due(due: dt.datetime, interval_seconds: int, moment: dt.datetime) -> dt.datetime:

@@ -18,15 +18,17 @@ from trading.models import Fill, Order
 from trading.services.holding import fill_hold
 from trading.services.marks import mark_refresh
 from trading.services.order_ends import end_told
+from trading.services.order_plans import position_at_end, slice_filled
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
+from trading.services.protective_stop import halt_if_stopped
 from trading.services.refusals import report_refuse
 from trading.services.report_checks import Refusal, fill_kept, fill_refusal
 from volbal.common import numbers
 from volbal.common.errors import Conflict, VolbalError
 from volbal.common.tenancy import require_tenant
 from volbal.strategy import cents
-from volbal.strategy.fills import Booking, OrderFilled, Position, book_fill, end_order
+from volbal.strategy.fills import Booking, OrderFilled, Position, book_fill
 
 ORIGIN = Origin(task="fill")
 UNFILLED_ENDS = (Order.Status.CANCELLED, Order.Status.REJECTED, Order.Status.EXPIRED)
@@ -94,9 +96,12 @@ def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
     book(account=order.account, owner=cell, movements=_movements(order, fill), as_of=fill.as_of, origin=ORIGIN)
     _advance_order(order, report, filled)
     position = booking.position
+    if order.plan is not None:
+        slice_filled(plan=order.plan, quantity=report.quantity, price=report.price)
     if order.has_ended:
-        position = end_order(position, filled, float(order.quantity))
+        position = position_at_end(order=order, position=position, filled=filled, as_of=report.as_of)
     position_write(cell, position, report.as_of)
+    halt_if_stopped(cell=cell, order=order)
     halt_if_negative(cell, position)
     mark_refresh(cell=cell)
     return fill

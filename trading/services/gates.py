@@ -10,7 +10,7 @@ from functools import lru_cache
 from portfolios.models import BrokerAccount, Cell, Portfolio
 from portfolios.standings import Standing
 from trading.marketdata import calendars
-from trading.models import Order
+from trading.models import Order, OrderPlan
 from trading.services.exposure import Room
 from trading.services.pricing import MarketPrice
 from trading.services.rejects import RejectRun, wait_sentence
@@ -29,6 +29,7 @@ class GateFacts:
     standings: Mapping[int, Standing]
     backing_off: Mapping[int, RejectRun] = field(default_factory=dict)
     rooms: Mapping[int, tuple[Room, ...]] = field(default_factory=dict)
+    plans: Mapping[int, OrderPlan] = field(default_factory=dict)
 
 
 def account_blocks(account: BrokerAccount) -> bool:

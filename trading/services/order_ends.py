@@ -11,9 +11,11 @@ from portfolios.services.origin import Origin
 from trading.brokers.base import BrokerOrderStatus
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Order
+from trading.services.order_plans import position_at_end
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
-from volbal.strategy.fills import OrderFilled, end_order
+from trading.services.protective_stop import halt_if_stopped
+from volbal.strategy.fills import OrderFilled
 
 ORIGIN = Origin(task="order end")
 S = Order.Status
@@ -40,7 +42,8 @@ def order_end(
         if order.has_ended:
             return False
         end_on(cell=change.row, order=order, after=after, detail=detail, as_of=as_of, reject_code=reject_code)
-        if not was_submitted:
+        # Of an order worked in slices the first counts.
+        if not was_submitted and order.slice_number in (None, 1):
             day = exchange_calendar(change.row.instrument.exchange).day_of(order.as_of)
             cell_uncount_order(cell=change.row, day=day)
         change.details |= {"order": order.pk, "status": after, "filled": order.filled_quantity}
@@ -56,7 +59,9 @@ def end_on(
         order.save(update_fields=["reject_code"])
     order_move(order, after, detail=detail)
     filled = OrderFilled(quantity=float(order.filled_quantity), gross=float(order.filled_value))
-    position_write(cell, end_order(position_of(cell), filled, float(order.quantity)), as_of)
+    position = position_at_end(order=order, position=position_of(cell), filled=filled, as_of=as_of)
+    position_write(cell, position, as_of)
+    halt_if_stopped(cell=cell, order=order)
 
 
 def end_told(order: Order) -> Order.Status | None:

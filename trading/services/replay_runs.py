@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from trading.models import ReplayRun
 from trading.services.orders import orders_send
-from trading.services.replays import replay_step
+from trading.services.replays import replay_close, replay_step
 from volbal.common import clock
 
 
@@ -22,6 +22,7 @@ def replay_run_steps(*, run: ReplayRun, steps: int, progress: Callable[[int], No
             break
         if outcome.order_count:
             orders_send(account_id=outcome.account_id)
+        replay_close(run_id=run.pk)
         done += 1
         if progress is not None:
             progress(done)

@@ -15,13 +15,14 @@ from portfolios.services.changes import changing
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
-from portfolios.services.parameters import merged, require_worked
+from portfolios.services.parameters import merged
 from portfolios.services.portfolios import portfolio_archive
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
 from trading.models import BarSeries, ReplayRun
 from trading.services.accounts import portfolio_open, portfolio_require
 from trading.services.gates import account_blocks, cells_with_open_orders
+from trading.services.order_plans import plans_finish
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock, numbers
 from volbal.common.errors import Refused
@@ -215,6 +216,13 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     return outcome
 
 
+def replay_close(*, run_id: int) -> None:
+    """Once a run has finished and its last orders have filled, end what is still worked in slices."""
+    run = ReplayRun.objects.select_related("portfolio").get(pk=run_id)
+    if run.status == ReplayRun.Status.FINISHED:
+        plans_finish(portfolio=run.portfolio)
+
+
 def _timeline(run: ReplayRun) -> Timeline:
     series = list(run.series.select_related("instrument"))
     return timeline_of(series, run.portfolio.trading_hours, run.start_day)
@@ -230,7 +238,7 @@ def _require_openable(cells: list[CellPlan], series: list[BarSeries]) -> None:
     if twice:
         raise Refused(f"{', '.join(twice)} is given more than one cell; expected one each.", code="cell_twice")
     for plan in cells:
-        require_worked(merged(StrategyParameters(), plan.parameters))
+        merged(StrategyParameters(), plan.parameters)
         opening_preview(price=Decimal(1), amount=plan.amount, stock_fraction=plan.stock_fraction)
 
 

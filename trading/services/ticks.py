@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -21,8 +21,10 @@ from trading.services.corporate_actions import actions_apply
 from trading.services.exposure import buy_rooms
 from trading.services.gates import GateFacts, cells_with_open_orders
 from trading.services.marks import marks_store
+from trading.services.order_plans import plans_look
 from trading.services.pricing import MarketPrice, history_take, prices_judge
 from trading.services.rejects import cells_backing_off
+from trading.services.slices import slice_submitted
 from volbal.common import clock
 from volbal.common.bulk import rows_write
 from volbal.common.clock import require_aware
@@ -66,6 +68,7 @@ def tick_run(
         prices = history_take(quotes=by_instrument.values(), as_of=as_of) if judged is None else judged
         cells = _cells(portfolio, prices)
         days = _days(cells, as_of)
+        plans = plans_look(cells, days, as_of)
         open_orders = cells_with_open_orders(portfolio)
         waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
         active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
@@ -78,6 +81,7 @@ def tick_run(
             trading_states(active),
             cells_backing_off(portfolio),
             buy_rooms(portfolio, active, prices),
+            plans,
         )
         decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
@@ -88,8 +92,11 @@ def tick_run(
             order_count=sum(one.is_order for one in decided),
             value=marks_store(cells=[cell for cell in cells if cell.pk not in waiting], days=days, prices=prices),
         )
-        ordering = _record(tick, portfolio, decided)
-        cells_count_orders(cells=ordering, days=days)
+        ordering = _record(tick, portfolio, decided, days)
+        # An order worked in slices counts once, with its first.
+        cells_count_orders(
+            cells=[one.cell for one in ordering if one.plan is None or one.plan.submitted == 0], days=days
+        )
         Tick.objects.filter(pk=tick.pk).update(duration_ms=round((time.perf_counter() - started) * 1000))
     return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(ordering))
 
@@ -122,15 +129,31 @@ def _days(cells: list[Cell], as_of: dt.datetime) -> dict[int, dt.date]:
     return {cell.pk: known[cell.instrument.exchange] for cell in cells}
 
 
-def _record(tick: Tick, portfolio: Portfolio, decided: list[decisions.CellDecision]) -> list[Cell]:
-    """Write every evaluation and the intents that follow from them, and return the cells that order."""
+def _record(
+    tick: Tick, portfolio: Portfolio, decided: list[decisions.CellDecision], days: dict[int, dt.date]
+) -> list[decisions.CellDecision]:
+    """Write every evaluation and the intents that follow from them, and return the decisions that order."""
     moment = clock.now()
     rows_write(Evaluation, decisions.evaluation_columns(tick, decided, moment))
-    ordering = [one for one in decided if one.is_order]
-    if not ordering:
+    working = [one for one in decided if one.is_order or one.plan is not None]
+    if not working:
         return []
     of_cell = dict(Evaluation.objects.filter(tick=tick).order_by().values_list("cell_id", "pk"))
+    working = [
+        one if one.schedule is None else _planned(one, of_cell[one.cell.pk], tick, days[one.cell.pk]) for one in working
+    ]
+    ordering = [one for one in working if one.is_order]
     Order.objects.bulk_create(
         [decisions.intent_of(portfolio, one, of_cell[one.cell.pk], tick, moment) for one in ordering]
     )
-    return [one.cell for one in ordering]
+    for one in working:
+        if one.plan is not None:
+            slice_submitted(plan=one.plan, as_of=tick.as_of)
+    return ordering
+
+
+def _planned(one: decisions.CellDecision, evaluation_id: int, tick: Tick, day: dt.date) -> decisions.CellDecision:
+    """Write the order that a decision works in slices, and return the decision as that of its first."""
+    plan = decisions.plan_of(one, evaluation_id, tick, day)
+    plan.save(force_insert=True)
+    return replace(one, plan=plan)

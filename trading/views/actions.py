@@ -22,11 +22,13 @@ from portfolios.services.money import cell_deposit, cell_withdraw
 from portfolios.services.transfers import cash_transfer
 from trading.selectors.cells import present_moment, present_price
 from trading.selectors.effects import Effect, effect_of_anchor, effect_of_cash
+from trading.selectors.plans import plan_view
 from trading.selectors.quotes import quote_statistics
+from trading.services.order_plans import plan_cancel
 from trading.views.access import context_of, get_cell, origin_of, writer_page
-from trading.views.forms import ACCOUNT, AnchorForm, CashForm, SpreadForm
+from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ReasonForm, SpreadForm
 from trading.views.responses import done, is_part
-from volbal.common.errors import VolbalError
+from volbal.common.errors import Refused, VolbalError
 
 Effects = tuple[Effect, ...]
 
@@ -106,6 +108,24 @@ def _spread_note(cell: Cell) -> str:
         f"On {statistic.day} its spread was {statistic.spread_bps_mean:.1f} bps in the mean and "
         f"{statistic.spread_bps_max:.1f} at most."
     )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def end_slices(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """End the order that a cell works in slices, for a reason."""
+    cell = get_cell(cell_id)
+    plan = plan_view(cell)
+
+    def act(form: Form) -> str:
+        if plan is None:
+            raise Refused(f"{cell} works no order in slices any more; nothing was changed.", code="plan_ended")
+        plan_cancel(plan=plan, as_of=present_moment(cell), origin=origin_of(request, form.cleaned_data["note"]))
+        return f"No more slices of {cell} go out."
+
+    note = "Slices that are out stay as they are; no more follow, and the rule is asked again."
+    title = f"End the sliced order of {cell}"
+    return dialog(request, cell, ReasonForm(request.POST or None), title, act, note=note, confirm="End it")
 
 
 def dialog(

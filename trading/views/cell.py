@@ -16,6 +16,7 @@ from trading.selectors import records
 from trading.selectors.cells import cell_rows, cell_views, present_moment, present_quote
 from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
+from trading.selectors.plans import plan_view
 from trading.selectors.quotes import quote_statistics, quote_view
 from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
@@ -78,6 +79,7 @@ def _head(row: Cell) -> dict[str, Any]:
         "held": view.held,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
+        "plan": plan_view(row),
         **replay_context(row.portfolio),
     }
 

@@ -18,8 +18,6 @@ from volbal.common.templatetags import figures
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterError, ParameterSpecification, StrategyParameters
 
 ACCOUNT, OUTSIDE = "account", "outside"
-# Accepted by the rule, not yet worked by live cells; a field for them would do nothing.
-NOT_WORKED = frozenset({"stop_loss", "slice_notional", "slice_interval_seconds"})
 HUNDRED = Decimal(100)
 
 
@@ -232,7 +230,7 @@ class ParametersForm(forms.Form):
 
 def editable() -> list[ParameterSpecification]:
     """Return the parameters a person may set on a cell, in the rule's order."""
-    return [one for one in PARAMETER_SPECIFICATIONS if one.name in PARAMETER_NAMES and one.name not in NOT_WORKED]
+    return [one for one in PARAMETER_SPECIFICATIONS if one.name in PARAMETER_NAMES]
 
 
 def _label(specification: ParameterSpecification) -> str:
@@ -253,7 +251,11 @@ def _field(specification: ParameterSpecification, value: Any) -> forms.Field:
 
 def _number_field(specification: ParameterSpecification, value: Any, common: dict[str, Any]) -> forms.Field:
     scale = HUNDRED if specification.unit == "fraction" else Decimal(1)
-    field = forms.DecimalField(help_text=f"{specification.description} {_bound(specification, scale)}", **common)
+    field = forms.DecimalField(
+        help_text=f"{specification.description} {_bound(specification, scale)}",
+        required=not specification.optional,
+        **common,
+    )
     field.initial = None if value is None else f"{(Decimal(str(value)) * scale).normalize():f}"
     field.widget.attrs |= {"step": "any", "inputmode": "decimal"}
     for name, bound in (("min", specification.minimum), ("max", specification.maximum)):

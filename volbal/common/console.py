@@ -18,6 +18,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.replayrun": "How far each replay is: start, pause, step",
         "trading.order": "What was asked of brokers, and what became of it: cancel",
         "trading.stuckorder": "Orders that do not go on by themselves: ask the broker, cancel",
+        "trading.orderplan": "Which orders are worked in slices, and how far: end one",
         "trading.brokerdifference": "Where our books and a broker's differ: accept one, compare again",
         "trading.accountreconciliation": "Which accounts agree with their broker, and since when",
         "trading.brokerconnection": "Which brokers' streams are followed, and what went wrong last",

@@ -96,20 +96,28 @@ def decide(price: float, cell: CellState, parameters: StrategyParameters, *, sig
 
 
 def decide_slice(
-    price: float, cell: CellState, parameters: StrategyParameters, *, side: str, filled: float
+    price: float,
+    cell: CellState | FloatArray,
+    parameters: StrategyParameters | FloatArray,
+    *,
+    side: str,
+    filled: float,
+    most: float,
 ) -> Decision:
-    """Ask the rule whether the next slice of an order may go out (strategy 14), at one price.
+    """Ask the rule whether the next slice of an order may go out, and how much of it (strategy 14).
 
-    `side` is the order's, `filled` what of it is filled so far, in shares. It is asked with the state of the moment,
-    the order's own count, minimums and fills left out; it may while the answer is the order's own side, up to
-    the quantity of the answer. Raises `CellError`.
+    `side` is the order's, `filled` what of it is filled so far and `most` what the slice would be, in shares. The rule
+    is asked with the state of the moment, the order's own count, minimums and fills left out. An answer of another
+    side than the order's says no. Cell and parameters may be given as their rows. Raises `CellError`.
     """
     checked_number("price", price, above=0.0)
     checked_number("filled", filled, least=0.0)
-    cell_numbers, numbers = cell_row(cell), parameter_row(parameters)
+    cell_numbers, numbers = _cell_numbers(cell), _parameter_numbers(parameters)
     asked_cell, asked = np.empty_like(cell_numbers), np.empty_like(numbers)
     ask_about_slice(cell_numbers, numbers, filled if side == Action.BUY else -filled, asked_cell, asked)
-    return _describe(float(price), asked_cell, asked, decide_row(float(price), asked_cell, asked, ASK_SIGNAL))
+    action, reason, signal, raw, quantity = decide_row(float(price), asked_cell, asked, ASK_SIGNAL)
+    cut = min(abs(quantity), most)
+    return _describe(float(price), asked_cell, asked, (action, reason, signal, raw, cut if quantity > 0.0 else -cut))
 
 
 def decide_many(

@@ -11,7 +11,7 @@ from typing import Protocol
 from volbal.strategy import indices as at
 from volbal.strategy.compile import compiled
 from volbal.strategy.numeric import FloatArray, micro, round_down
-from volbal.strategy.parameters import StrategyParameters
+from volbal.strategy.parameters import StrategyParameters, parameter_row
 
 
 @compiled
@@ -98,9 +98,15 @@ class EvenSlices:
 
 def schedule_of(quantity: float, price: float, parameters: StrategyParameters) -> EvenSlices | None:
     """Return how an order of `quantity` > 0 shares at a price is worked, None where it goes out whole."""
-    notional = parameters.slice_notional
-    if notional is None or not is_sliced(quantity, price, notional):
+    return slices_of(quantity, price, parameter_row(parameters))
+
+
+def slices_of(quantity: float, price: float, parameters: FloatArray) -> EvenSlices | None:
+    """Return what `schedule_of` does, from the parameters' row."""
+    notional, step = parameters[at.SLICE_NOTIONAL], parameters[at.QUANTITY_STEP]
+    if not is_sliced(quantity, price, notional):
         return None
-    count = slice_count(quantity, price, notional, parameters.quantity_step)
-    size = slice_size(quantity, count, parameters.quantity_step)
-    return EvenSlices(int(count), float(size), parameters.slice_interval_seconds)
+    count = slice_count(quantity, price, notional, step)
+    if count <= 1.0:
+        return None
+    return EvenSlices(int(count), float(slice_size(quantity, count, step)), int(parameters[at.SLICE_INTERVAL_SECONDS]))
