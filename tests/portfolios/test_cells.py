@@ -60,7 +60,7 @@ def test_a_cell_takes_given_parameters(firm: Firm) -> None:
         ({"parameters": {"trigger_up": 3.0}}, "trigger_up is 3.0; expected"),
         ({"parameters": {"triger_up": 0.03}}, "triger_up"),
         ({"parameters": {"commission_rate": 0.0}}, "commission is the account's"),
-        ({"parameters": {"stop_loss": 0.1}}, "stop_loss is 0.1; expected none"),
+        ({"parameters": {"stop_loss": 1.0}}, "stop_loss"),
         ({"parameters": {"trigger_up": 1 / 30}}, "expected at most 10 decimals"),
         ({"name": "x" * 61}, "at most 60 characters (it has 61)"),
     ],

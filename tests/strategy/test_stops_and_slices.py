@@ -378,15 +378,13 @@ def test_cutting_the_future_off_changes_no_past_day(bars, parameters, options, c
 
 @SETTINGS
 @given(bars=minutes(), parameters=working())
-def test_a_slice_is_never_more_than_the_whole_order_would_be(bars, parameters):
+def test_a_slice_never_moves_more_than_one_whole_order_may(bars, parameters):
     result = simulate(bars, parameters.replace(slice_interval_seconds=1, stop_loss=None, auto_rebalance=False))
-    columns = result.columns
-    loose = result.parameters.replace(min_notional=0.0, min_quantity=0.0)
+    columns, most = result.columns, result.parameters.max_trade_fraction
     for trade in result.trades:
         before = trade.bar - 1
-        cell = CellState(float(columns.cash[before]), float(columns.shares[before]), float(columns.anchor[before]))
-        # Never more than one whole order of the moment.
-        assert trade.quantity <= abs(decide(float(result.bars.close[trade.bar]), cell, loose).quantity) + 1e-6
+        value = float(columns.cash[before] + columns.shares[before] * result.bars.close[trade.bar])
+        assert trade.quantity * trade.price <= most * value + 1e-6 * trade.price
 
 
 @SETTINGS

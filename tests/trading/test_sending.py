@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -54,6 +55,7 @@ def test_what_is_asked_of_the_broker_is_the_intent(told_desk: Desk, broker: Stan
             limit_price=None,
             quote_source="synthetic",
             commission=CommissionTerms(rate=Decimal("0.0001")),
+            expires_at=dt.datetime(2024, 3, 7, 21, tzinfo=dt.UTC),  # the close of its session
         )
     ]
     assert (only_order().status, only_order().broker_order_id) == (S.ACCEPTED, "S1")
