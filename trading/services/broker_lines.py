@@ -17,7 +17,7 @@ from volbal.common.errors import Refused
 ORIGIN = Origin(task="sending")
 # The first pause is this long, each one after twice as long as the one before, up to the longest.
 FIRST_PAUSE_SECONDS = 2
-LONGEST_PAUSE_SECONDS = 300
+LONGEST_PAUSE_SECONDS = 60
 ERROR_LENGTH = 500
 
 
