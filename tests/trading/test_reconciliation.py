@@ -19,8 +19,9 @@ from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, fresh, make_replay, make_series, only_order, tick
 from tests.trading.standin import StandInBroker
 from tests.trading.test_console import client_of, operate
+from tests.trading.test_limits import limit, state_of
 from trading.brokers.base import BrokerOrder, BrokerOrderStatus
-from trading.models import AccountReconciliation, BrokerDifference, Evaluation, Fill, Order
+from trading.models import AccountReconciliation, BreakerTrip, BrokerDifference, Evaluation, Fill, Order
 from trading.services.dispatch import accounts_to_reconcile
 from trading.services.orders import orders_send
 from trading.services.reconciliation import (
@@ -296,3 +297,19 @@ def test_the_traders_page_says_why_nothing_trades_and_the_operator_accepts_in_th
     assert (difference.status, difference.reason) == (Status.ACCEPTED, "bought by phone")
     assert difference.resolved_by.email == "operator@people.example"
     assert sentence not in trader.get("/").content.decode()
+
+
+def test_a_limit_on_disagreement_acts_once_and_without_one_it_is_told(
+    told_desk: Desk, told_cell: Cell, broker: StandInBroker, clock: time_machine.Traveller
+) -> None:
+    broker.cash_beside = Decimal(1)
+    confirm(told_desk, clock)
+    assert list(BreakerTrip.objects.values_list("kind", "action")) == [("broker_disagreement", "alert")]
+    assert compare(told_desk) == DIFFERS
+    assert BreakerTrip.objects.count() == 1
+    broker.cash_beside = Decimal(0)
+    compare(told_desk)
+    limit(told_desk.portfolio, "broker_disagreement", "1", action="halted")
+    broker.cash_beside = Decimal(2)
+    confirm(told_desk, clock)
+    assert state_of(told_cell) == "halted"

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from portfolios.models import BrokerAccount
+from portfolios.models import BrokerAccount, Portfolio
 from portfolios.services.changes import changing
 from portfolios.services.checks import require_reason
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
+from portfolios.standings import place_of
 from trading.brokers.base import Broker, BrokerUnreachableError
 from trading.brokers.registry import broker_of
-from trading.models import AccountReconciliation, BrokerDifference
+from trading.models import AccountReconciliation, BrokerDifference, TradingLimit
+from trading.services.breakers import breaker_trip
 from trading.services.broker_views import BrokerView, OwnView, broker_view, own_view
 from trading.services.differences import Found, differences_find, differences_keep
 from volbal.common import clock
@@ -129,7 +131,19 @@ def _keep(account: BrokerAccount, state: AccountReconciliation, look: _Look) -> 
         row.save()
         if row.status != before and Status.DIFFERS in (row.status, before):
             _tell(row, before, unresolved)
+    if row.status == Status.DIFFERS != before:
+        _trip(account, row)
     return row
+
+
+def _trip(account: BrokerAccount, row: AccountReconciliation) -> None:
+    """Let the limits that watch for a disagreement act; without one it is told, and the account stands by itself."""
+    kind, cause = TradingLimit.Kind.DISAGREEMENT, f"{subject_of(account)} since {row.status_at.isoformat()}"
+    limited = Portfolio.objects.filter(
+        account=account, pk__in=TradingLimit.objects.filter(kind=kind).values("portfolio")
+    )
+    for place in (place_of(account), *(place_of(one) for one in limited.select_related("account"))):
+        breaker_trip(kind=kind, on=place, detail=row.detail, cause=cause, action=TradingLimit.Action.ALERT)
 
 
 def _judge(row: AccountReconciliation, unresolved: Sequence[BrokerDifference], moment: dt.datetime) -> None:
