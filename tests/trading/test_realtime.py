@@ -194,7 +194,7 @@ async def _watch(user: Any, portfolio_id: int) -> ApplicationCommunicator:
 async def _leave(socket: ApplicationCommunicator) -> None:
     """End a socket as the server does once it is closed on either side, and the connections of its threads."""
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait(timeout=1)
+    await socket.wait(timeout=10)
     await sync_to_async(_close_connections)()
 
 
