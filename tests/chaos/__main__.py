@@ -27,7 +27,7 @@ PAUSE_SECONDS = (0.2, 1.6)
 RARE = {"redis": 1, "postgresql": 1, "web": 2, "scheduler": 2}
 # Blows that a short run must not miss fall at these shares of it.
 CERTAIN = {0.2: "redis", 0.35: "postgresql crash", 0.5: "web", 0.6: "scheduler", 0.7: "redis", 0.85: "postgresql"}
-SETTLE_SECONDS = 180
+SETTLE_SECONDS = 300
 
 
 def say(text: str) -> None:
