@@ -22,7 +22,9 @@ class BacktestRehearsalForm(RehearsalForm):
         super().__init__(*args, **options)  # type: ignore[arg-type]  # a form's own
         kinds = [(kind.value, kind.label) for kind in KINDS]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]  # a ChoiceField, as its base declares
-        self.fields["action"].choices = TradingLimit.Action.choices[::2]  # type: ignore[attr-defined]
+        # What a run that only reduces would have done cannot be told from its series.
+        actions = [(one.value, one.label) for one in (TradingLimit.Action.ALERT, TradingLimit.Action.HALTED)]
+        self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a ChoiceField, as its base declares
 
 
 @require_safe
