@@ -14,8 +14,8 @@ import pytest
 from portfolios.models import BrokerAccount
 from portfolios.services import account_set_credentials
 from tests.alpaca import payloads
+from tests.alpaca.requests import request
 from tests.alpaca.server import AlpacaServer
-from tests.alpaca.test_broker import request
 from tests.alpaca.world import Fault, World, now
 from tests.portfolios.builders import BY_TEST
 from trading.brokers.alpaca import AlpacaBroker

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.cases import CASES, Bench, title_of
+from tests.conformance.bench import Bench
+from tests.conformance.cases import CASES, title_of
 from tests.conformance.harness import NotSupportedError
 from tests.conformance.harnesses import HARNESSES
 
