@@ -13,6 +13,8 @@ def favicon(_: HttpRequest) -> HttpResponse:
     return redirect(static("icon.svg"))
 
 
+handler500 = "volbal.common.failures.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon),

@@ -18,6 +18,7 @@ from trading.views.access import context_of, member_page, origin_of, writer_page
 from trading.views.cell import before_of
 from trading.views.responses import done, part_target
 from volbal.common.errors import VolbalError
+from volbal.common.starting import task_start
 
 
 def get_backtest(backtest_id: int) -> Backtest:
@@ -60,7 +61,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except VolbalError as error:
             form.add_error(None, str(error))
         else:
-            run_backtest.delay(row.tenant_id, row.pk)
+            task_start(run_backtest, row.tenant_id, row.pk)
             return redirect("backtest", row.pk)
     status = 422 if form.errors else 200
     return render(request, "optimization/new.html", context_of(request, form=form), status=status)

@@ -19,7 +19,12 @@ from portfolios.services import (
     user_create,
 )
 from trading.feeds.registry import feed_of
+from trading.models import Order
+from trading.services.manual_orders import order_cancel_by_hand
+from trading.services.order_cancels import CANCELLABLE
+from trading.services.order_states import ForbiddenMoveError
 from volbal.common import clock
+from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import every_tenant, tenant_scope
 
 ORIGIN = Origin(task="chaos", reason="a rehearsal")
@@ -45,6 +50,12 @@ PARAMETERS = {
     "rebalance_ratio": 20.0,
     "min_notional": 1.0,
     "max_orders_per_day": 1_000_000,
+}
+# The last cells of each portfolio work their orders in slices, have a protective stop that strikes often, or both.
+OF_CELL: dict[int, dict[str, Any]] = {
+    5: {"slice_notional": 2_000.0, "slice_interval_seconds": 1},
+    6: {"stop_loss": 0.004},
+    7: {"slice_notional": 2_000.0, "slice_interval_seconds": 1, "stop_loss": 0.004},
 }
 
 
@@ -77,6 +88,19 @@ def load_calm(tenant: Tenant) -> None:
             account.save(update_fields=["settings"])
 
 
+def load_cancelled() -> bool:
+    """Cancel by hand, as a person would, what is still at work; return whether every order has ended."""
+    with every_tenant():
+        left = list(Order.objects.exclude(status__in=Order.ENDED).select_related("account"))
+        for order in left:
+            if order.status in CANCELLABLE:
+                try:
+                    order_cancel_by_hand(order=order, origin=ORIGIN)
+                except (Conflict, ForbiddenMoveError, Refused):
+                    continue  # somebody was first: it is looked at again
+    return not left
+
+
 def _instrument(number: int) -> Instrument:
     return instrument_create(symbol=f"CHA{number}", name=f"Chaos {number}", exchange="24/7", origin=ORIGIN)
 
@@ -92,7 +116,7 @@ def _portfolio(account: BrokerAccount, instruments: list[Instrument]) -> Portfol
     )
     moment = clock.now()
     for quote in feed_of(portfolio).quotes(instruments, moment):
-        instrument = next(one for one in instruments if one.pk == quote.instrument_id)
+        number, instrument = next((at, one) for at, one in enumerate(instruments) if one.pk == quote.instrument_id)
         opening = opening_preview(price=quote.last, amount=Decimal(50_000))
         cell = cell_open(
             portfolio=portfolio,
@@ -102,7 +126,7 @@ def _portfolio(account: BrokerAccount, instruments: list[Instrument]) -> Portfol
             cash=opening.cash,
             shares=opening.shares,
             anchor=quote.last,
-            parameters=PARAMETERS,
+            parameters=PARAMETERS | OF_CELL.get(number, {}),
             origin=ORIGIN,
         )
         cell_start(cell=cell, origin=ORIGIN)

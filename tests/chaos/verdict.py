@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 
 from django.db.models import Sum
 
+from portfolios.models import LedgerEntry
 from trading.models import (
     Evaluation,
     Fill,
     HeldFill,
     Order,
+    OrderPlan,
     OrderTransition,
     PaperFill,
     PaperOrder,
+    Quote,
     RefusedReport,
 )
 from volbal.common.tenancy import every_tenant
@@ -29,6 +33,30 @@ def open_orders() -> int:
         return Order.objects.exclude(status__in=ENDED).count()
 
 
+def resting() -> list[str]:
+    """Return each order that has not ended in a line: what it asks, what the market offers, what the broker has."""
+    with every_tenant():
+        left = Order.objects.exclude(status__in=ENDED).select_related("cell__instrument").order_by("id")
+        return [_resting_line(order) for order in left]
+
+
+def _resting_line(order: Order) -> str:
+    quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.cell.instrument_id).first()
+    theirs = PaperOrder.objects.filter(client_order_id=order.client_order_id).values_list("status", flat=True).first()
+    market = "no quote" if quote is None else f"bid {quote.bid} ask {quote.ask} of {quote.as_of:%H:%M:%S}"
+    return (
+        f"{order.client_order_id} {order.status} since {order.status_at:%H:%M:%S}, "
+        f"{order.side} at {order.limit_price}, {market}, at the broker {theirs or 'unknown'}"
+    )
+
+
+def cancellations() -> dict[str, int]:
+    """Return why orders were cancelled, without the figures in the reason, and how often."""
+    with every_tenant():
+        details = OrderTransition.objects.filter(after=Order.Status.CANCELLED).values_list("detail", flat=True)
+        return dict(Counter(re.sub(r"[\d.,]+", "…", detail) or "no reason given" for detail in details))
+
+
 def counts() -> dict[str, int]:
     """Return how much happened."""
     with every_tenant():
@@ -37,20 +65,23 @@ def counts() -> dict[str, int]:
             "evaluations": Evaluation.objects.count(),
             "orders": Order.objects.count(),
             **{f"orders {state}": number for state, number in sorted(states.items())},
+            "orders in slices": OrderPlan.objects.count(),
+            "sales by the protective stop": Order.objects.filter(purpose=Order.Purpose.STOP).count(),
             "moves": OrderTransition.objects.count(),
             "unknown for a while": OrderTransition.objects.filter(after=Order.Status.UNKNOWN).count(),
             "fills": Fill.objects.count(),
         }
 
 
-def violations() -> list[str]:
-    """Return each broken promise in a line; none is what is hoped for."""
+def violations(deposits: Collection[str]) -> list[str]:
+    """Return each broken promise in a line; none is what is hoped for. `deposits` are the keys that people used."""
     with every_tenant():
         return [
             *_orders_at_the_broker_once(),
             *_one_order_at_a_time(),
             *_fills_booked_once(),
             *_orders_add_up(),
+            *_deposits_booked_once(deposits),
             *(f"fill {one.broker_fill_id} found no order: {one}" for one in HeldFill.objects.all()),
             *(f"a report was refused: {one.sentence}" for one in RefusedReport.objects.all()),
         ]
@@ -106,6 +137,13 @@ def _fills_booked_once() -> Iterator[str]:
         yield f"fill {fill_id} of {client_order_id} ({quantity} at {price}, account {account_id}) was lost"
     for account_id, client_order_id, quantity, price, fill_id in sorted(ours - theirs):
         yield f"fill {fill_id} of {client_order_id} ({quantity} at {price}, account {account_id}) never happened"
+
+
+def _deposits_booked_once(keys: Collection[str]) -> Iterator[str]:
+    booked = Counter(LedgerEntry.objects.filter(kind=LedgerEntry.Kind.DEPOSIT).values_list("key", flat=True))
+    if booked != Counter(keys):
+        missing, extra = sorted(set(keys) - set(booked)), sorted(set(booked) - set(keys))
+        yield f"deposits {missing} are missing, {extra} are extra, {booked.total()} are booked"
 
 
 def _orders_add_up() -> Iterator[str]:

@@ -20,6 +20,7 @@ from trading.services.backfills import backfill_cancel, backfill_create
 from volbal.common import clock
 from volbal.common.admin import SharedAdmin
 from volbal.common.operations import Operation, OperationsAdmin
+from volbal.common.starting import task_start
 
 ACTIONS_ONLY = "none"
 
@@ -58,7 +59,7 @@ class BackfillForm(OwnedForm):
             resolution="" if given["resolution"] == ACTIONS_ONLY else given["resolution"],
             origin=self.origin,
         )
-        tasks.backfill_job.delay(job.pk)
+        task_start(tasks.backfill_job, job.pk)
         return job
 
 

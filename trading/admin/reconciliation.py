@@ -11,6 +11,7 @@ from trading.models import AccountReconciliation, BrokerDifference
 from trading.services.reconciliation import difference_accept
 from volbal.common.admin import TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
+from volbal.common.starting import task_start
 
 
 class CompareForm(PlainForm):
@@ -18,7 +19,7 @@ class CompareForm(PlainForm):
 
     def perform(self, row: AccountReconciliation | BrokerDifference) -> Model:
         """Wake the task."""
-        tasks.reconcile_account.delay(row.tenant_id, row.account_id)
+        task_start(tasks.reconcile_account, row.tenant_id, row.account_id)
         return row
 
 

@@ -12,6 +12,7 @@ from portfolios.services import Origin, restriction_place
 from portfolios.standings import Place
 from trading import tasks
 from trading.services.reach import senders_at
+from volbal.common.starting import task_start
 
 
 def place_restrict(
@@ -27,4 +28,4 @@ def place_restrict(
 
 def _wake_senders(on: Place) -> None:
     for tenant_id, account_id in senders_at(on):
-        tasks.send_orders.delay(tenant_id, account_id)
+        task_start(tasks.send_orders, tenant_id, account_id)

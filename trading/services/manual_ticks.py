@@ -8,6 +8,7 @@ from trading.feeds.registry import REPLAY
 from trading.models import ReplayRun
 from trading.services.replays import replay_step
 from volbal.common.errors import Refused
+from volbal.common.starting import task_start
 
 
 def tick_now(*, portfolio: Portfolio) -> None:
@@ -18,7 +19,7 @@ def tick_now(*, portfolio: Portfolio) -> None:
     if portfolio.is_archived:
         raise Refused(f"{portfolio.name} is archived: nothing ticks in it any more.", code="archived")
     if portfolio.feed != REPLAY:
-        tasks.tick_portfolio.delay(portfolio.tenant_id, portfolio.pk)
+        task_start(tasks.tick_portfolio, portfolio.tenant_id, portfolio.pk)
         return
     run = ReplayRun.objects.get(portfolio=portfolio)
     outcome = replay_step(run_id=run.pk, only_if_due=False)

@@ -29,6 +29,7 @@ from trading.services.restrictions import submission_refusal
 from volbal.common import clock, numbers
 from volbal.common.errors import Refused
 from volbal.common.numbers import MICRO, ZERO
+from volbal.common.starting import task_start
 from volbal.strategy.fills import buy_limit
 
 LIMITED = (Order.Type.LIMIT, Order.Type.STOP_LIMIT)
@@ -76,7 +77,7 @@ def order_place(*, cell: Cell, terms: OrderTerms, origin: Origin, key: str = "")
         )
         change.row.refresh_from_db(fields=["orders_today", "orders_day"])
         change.details |= {"order": order.pk, "side": order.side, "quantity": order.quantity, "type": order.type}
-    tasks.send_orders.delay(cell.tenant_id, order.account_id)
+    task_start(tasks.send_orders, cell.tenant_id, order.account_id)
     return order
 
 

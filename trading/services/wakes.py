@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from trading import tasks
 from trading.services.wake_claims import wakes_claim
+from volbal.common.starting import task_start
 from volbal.common.tenancy import every_tenant
 
 
@@ -17,5 +18,5 @@ def quotes_wake(*, instrument_ids: Iterable[int], source: str) -> int:
     with every_tenant():
         wakes = wakes_claim(instrument_ids=instrument_ids, source=source)
     for wake in wakes:
-        tasks.tick_woken.apply_async((wake.tenant_id, wake.portfolio_id), countdown=wake.delay_seconds)
+        task_start(tasks.tick_woken, wake.tenant_id, wake.portfolio_id, countdown=wake.delay_seconds)
     return len(wakes)

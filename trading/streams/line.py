@@ -25,6 +25,7 @@ from trading.services.stream_states import (
     stream_release,
 )
 from volbal.common.errors import VolbalError
+from volbal.common.starting import task_start
 from volbal.common.tenancy import tenant_scope
 
 # Another process has it, or had it and was killed; keys that were refused are not better a second later.
@@ -82,7 +83,7 @@ class AccountLine(threading.Thread):
     def _follow(self, account: BrokerAccount, updates: Iterator[BrokerUpdate]) -> None:
         stream_connected(account=account)
         # What happened while nobody listened is learned by asking.
-        tasks.send_orders.delay(account.tenant_id, account.pk)
+        task_start(tasks.send_orders, account.tenant_id, account.pk)
         for update in updates:
             if not self._renew(account):
                 return
@@ -103,7 +104,7 @@ class AccountLine(threading.Thread):
             if fill is not None:
                 portfolio_publish(portfolio_id=fill.order.cell.portfolio_id, kind="orders", fills=[fill])
         if update.refused or (update.order is not None and not update.order.is_open):
-            tasks.send_orders.delay(account.tenant_id, account.pk)
+            task_start(tasks.send_orders, account.tenant_id, account.pk)
 
     def _renew(self, account: BrokerAccount) -> bool:
         """Renew the lease from time to time; return False where another process has it by now."""
