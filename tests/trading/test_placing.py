@@ -38,7 +38,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Keep what is to be sent from being sent at once, and say what would be."""
     woken: list[Any] = []
-    monkeypatch.setattr(tasks.send_orders, "delay", lambda *args: woken.append(args))
+    monkeypatch.setattr(tasks.send_orders, "apply_async", lambda args, **_: woken.append(args))
     return woken
 
 
