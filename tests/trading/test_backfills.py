@@ -253,7 +253,7 @@ class TestCommandAndConsole:
 
     @pytest.fixture
     def operator(self, tape: Tape, monkeypatch: pytest.MonkeyPatch) -> Client:
-        monkeypatch.setattr(tasks.backfill_job, "delay", lambda _: None)
+        monkeypatch.setattr(tasks.backfill_job, "apply_async", lambda *_, **__: None)
         client = Client()
         client.force_login(User.objects.create_superuser("platform@example.com"))
         return client
