@@ -78,7 +78,7 @@ def cell_rows(cells: Sequence[Cell], days: Mapping[int, dt.date]) -> FloatArray:
     if cells:
         rows[:, [at.CASH, at.SHARES, at.RECEIVABLE]] = float_rows(_TOTALS(cell) for cell in cells)
         rows[:, at.ANCHOR] = [0.0 if cell.anchor is None else to_float(cell.anchor) for cell in cells]
-        rows[:, at.ORDERS] = [orders_on(cell, days[cell.pk]) for cell in cells]
+        rows[:, at.ORDERS] = [orders_on(cell, days[cell.id]) for cell in cells]
         rows[:, [at.BOUGHT, at.SOLD, at.COST]] = float_rows(_SINCE_ANCHOR(cell) for cell in cells)
     return rows
 
@@ -98,7 +98,7 @@ def commission_terms(cells: Collection[Cell]) -> dict[int, CommissionTerms]:
     Load `portfolio` with the cells, else each costs a query.
     """
     wanted = {
-        cell.pk: {
+        cell.id: {
             "tenant_id": cell.tenant_id,
             "account_id": cell.portfolio.account_id,
             "instrument_id": cell.instrument_id,
@@ -110,6 +110,8 @@ def commission_terms(cells: Collection[Cell]) -> dict[int, CommissionTerms]:
         ids = {one[name] for one in wanted.values()}
         schedules = schedules.filter(Q(**{f"{name}__among": ids}) | Q(**{name: None}))
     ranked = sorted(schedules, key=lambda one: -one.precedence)
+    if not ranked:
+        return dict.fromkeys(wanted, CommissionTerms())
     return {
         cell_id: next((one.terms for one in ranked if _fits(one, ids)), CommissionTerms())
         for cell_id, ids in wanted.items()
@@ -139,13 +141,13 @@ def rules_of(
     if not cells:
         return []
     known = commission_terms(cells) if terms is None else terms
-    return [_rule(cell, known[cell.pk], prices.get(cell.pk)) for cell in cells]
+    return [_rule(cell, known[cell.id], prices.get(cell.id)) for cell in cells]
 
 
 def parameter_rows(
     cells: Sequence[Cell], prices: Mapping[int, Decimal], terms: Mapping[int, CommissionTerms]
 ) -> FloatArray:
-    """Return what `rules_of` does as the rule's rows of numbers, for many cells at once.
+    """Return what `rules_of` does as the rule's rows of numbers, for many cells at once, in one query.
 
     The database's own constraints keep every stored parameter within its bounds. Raises Refused for a cell without
     parameters.
@@ -153,11 +155,18 @@ def parameter_rows(
     rows = np.zeros((len(cells), PARAMETER_COUNT))
     if not cells:
         return rows
+    stored = {
+        pk: (sizing, values)
+        for pk, sizing, *values in ParameterVersion.objects.filter(
+            pk__among=[_version_id(cell) for cell in cells]
+        ).values_list("pk", "sizing", *_STORED_NAMES)
+    }
+    versions = [stored[_version_id(cell)] for cell in cells]
     # What is switched off is stored as nothing, which reads as NaN, and stands as 0 in a row.
-    rows[:, _STORED_COLUMNS] = np.nan_to_num(float_rows(_STORED(_version_of(cell)) for cell in cells))
-    rows[:, at.SIZING] = [SIZINGS.index(_version_of(cell).sizing) for cell in cells]
-    rows[:, at.COMMISSION_RATE] = [to_float(terms[cell.pk].rule_rate(prices[cell.pk])) for cell in cells]
-    rows[:, at.COMMISSION_MIN] = [to_float(terms[cell.pk].minimum) for cell in cells]
+    rows[:, _STORED_COLUMNS] = np.nan_to_num(float_rows(values for _, values in versions))
+    rows[:, at.SIZING] = [SIZINGS.index(sizing) for sizing, _ in versions]
+    rows[:, at.COMMISSION_RATE] = [to_float(terms[cell.id].rule_rate(prices[cell.id])) for cell in cells]
+    rows[:, at.COMMISSION_MIN] = [to_float(terms[cell.id].minimum) for cell in cells]
     rows[:, at.ALLOW_AFTER_HOURS] = [cell.portfolio.trading_hours == Portfolio.TradingHours.EXTENDED for cell in cells]
     return rows
 
@@ -165,7 +174,12 @@ def parameter_rows(
 # The rule's numbers that a parameter version stores as they are; sizing is a word there.
 _STORED_NAMES = [name for name in PARAMETER_COLUMNS if name not in RESOLVED_ELSEWHERE | {"sizing"}]
 _STORED_COLUMNS = [at.COLUMN_BY_NAME[name] for name in _STORED_NAMES]
-_STORED = attrgetter(*_STORED_NAMES)
+
+
+def _version_id(cell: Cell) -> int:
+    if cell.parameters_id is None:
+        raise Refused(f"{cell} has no parameters.", code="no_parameters")
+    return cell.parameters_id
 
 
 def _version_of(cell: Cell) -> ParameterVersion:

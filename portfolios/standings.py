@@ -138,7 +138,7 @@ class InForce:
 
     def of_cell(self, cell: Cell) -> Standing:
         """Return how freely a cell, which carries its portfolio and account, trades."""
-        above, own = self._portfolio(cell.portfolio), self.by_scope.get(f"cell:{cell.pk}", [])
+        above, own = self._portfolio(cell.portfolio), self.by_scope.get(f"cell:{cell.id}", [])
         return standing_under([*above, *own]) if above or own else FREE
 
     def _portfolio(self, portfolio: Portfolio) -> list[TradingRestriction]:
@@ -172,4 +172,6 @@ def trading_states(cells: Collection[Cell]) -> dict[int, Standing]:
     if not cells:
         return {}
     in_force = restrictions_in_force(portfolio_ids={cell.portfolio_id for cell in cells})
-    return {cell.pk: in_force.of_cell(cell) for cell in cells}
+    if not in_force.by_scope:
+        return dict.fromkeys([cell.id for cell in cells], FREE)
+    return {cell.id: in_force.of_cell(cell) for cell in cells}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from django.db.models import F, Q
+from django.db.models import F, Q, prefetch_related_objects
 from django.db.models.functions import Coalesce
 
 from portfolios.models import Cell, LedgerEntry, ParameterVersion, Portfolio
@@ -39,12 +39,13 @@ def plans_due(
     """Return what is to be looked at for cells that are behind, each through its day in `days`.
 
     `proposed` stands in the place of the stored action of its id: what a correction would do. Two queries where
-    nothing is due, nine at most. Cells carry instrument, parameters and portfolio.
+    nothing is due, ten at most. Cells carry instrument and portfolio.
     """
     windows = _windows(cells, days, proposed)
     touched = [cell for cell in cells if windows[cell.pk]]
     if not touched:
         return []
+    prefetch_related_objects(touched, "parameters")
     wanted = {action.pk for cell in touched for action in windows[cell.pk]}
     applications = _applications(touched, wanted)
     entries = _entries(touched, min(_first_date(windows[cell.pk]) for cell in touched))

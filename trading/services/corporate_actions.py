@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from portfolios.models import Cell, Instrument, Portfolio
 from portfolios.selectors import present_moment
@@ -33,7 +33,7 @@ def actions_apply(
     """Apply what is due to each cell, ex-dates and splits first, then payments; call it inside the tick's transaction.
 
     What was learned late and what a late fill or a correction changed is booked with it. Return the cells that must
-    wait because an order is still open across a split. `cells` are locked, carry instrument, parameters and
+    wait because an order is still open across a split. `cells` are locked, carry instrument and
     portfolio, and are up to date afterwards. No query where every cell has looked at all there is; two and a write on
     a new day without an action; a fixed number on any other.
     """
@@ -92,7 +92,10 @@ def _bring_up(
     _look_through(ready, days)
     book = ActionBook(origin=origin, as_of=as_of)
     book.take([plan for plan in plans if plan.cell.pk not in waiting])
-    book.pay(_unpaid(ready, days), ready, days=days, through=through, prices=prices)
+    unpaid = _unpaid(ready, days)
+    if unpaid:
+        prefetch_related_objects([cell for cell in ready if cell.reinvest_dividends], "parameters")
+    book.pay(unpaid, ready, days=days, through=through, prices=prices)
     book.write()
     return waiting
 

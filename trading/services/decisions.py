@@ -65,7 +65,7 @@ def decide_cells(
     cells: Sequence[Cell], days: Mapping[int, dt.date], prices: Mapping[int, MarketPrice], facts: GateFacts
 ) -> list[CellDecision]:
     """Decide for all cells with one call of the rule, then put the gates' refusals in its place."""
-    known = {cell.pk: prices[cell.instrument_id].price for cell in cells}
+    known = {cell.id: prices[cell.instrument_id].price for cell in cells}
     terms = commission_terms(cells)
     rows, parameters = cell_rows(cells, days), parameter_rows(cells, known, terms)
     triggers_put_in_force(cells, days, known, terms, parameters)
@@ -77,19 +77,19 @@ def decide_cells(
     decided = []
     for index, cell in enumerate(cells):
         price, gate = prices[cell.instrument_id], gates[index]
-        answer = slices.get(cell.pk)
-        plan = None if answer is None else facts.plans[cell.pk]
+        answer = slices.get(cell.id)
+        plan = None if answer is None else facts.plans[cell.id]
         if answer is None:
             answer = answers.decision(index) if gate is None else _gated(gate, price, rows[index], parameters[index])
-        if facts.standings[cell.pk].is_reducing:
+        if facts.standings[cell.id].is_reducing:
             low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
             answer = reducing_decision(answer, min_stock=low, max_stock=high)
-        answer = exposure_decision(answer, facts.rooms.get(cell.pk, ()))
+        answer = exposure_decision(answer, facts.rooms.get(cell.id, ()))
         schedule = _schedule_of(answer, parameters[index]) if plan is None else None
         quantity, limit = _order_of(answer, rows[index], parameters[index], facts, schedule)
         decided.append(
             CellDecision(
-                cell, price, rows[index], parameters[index], answer, terms[cell.pk], quantity, limit, plan, schedule
+                cell, price, rows[index], parameters[index], answer, terms[cell.id], quantity, limit, plan, schedule
             )
         )
     return decided
@@ -138,7 +138,7 @@ def evaluation_columns(tick: Tick, decided: Sequence[CellDecision], moment: dt.d
     return {
         "tenant_id": [tick.tenant_id] * count,
         "tick_id": [tick.pk] * count,
-        "cell_id": [cell.pk for cell in cells],
+        "cell_id": [cell.id for cell in cells],
         "parameters_id": [cell.parameters_id for cell in cells],
         "as_of": [tick.as_of] * count,
         "price": [price.price for price in prices],

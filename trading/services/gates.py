@@ -30,6 +30,7 @@ class GateFacts:
     backing_off: Mapping[int, RejectRun] = field(default_factory=dict)
     rooms: Mapping[int, tuple[Room, ...]] = field(default_factory=dict)
     plans: Mapping[int, OrderPlan] = field(default_factory=dict)
+    account_is_blocked: bool = False
 
 
 def account_blocks(account: BrokerAccount) -> bool:
@@ -60,16 +61,16 @@ def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
     """
-    if facts.standings[cell.pk].is_halted or account_blocks(facts.portfolio.account):
+    if facts.account_is_blocked or facts.standings[cell.id].is_halted:
         return Gate(Reason.HALTED)
-    if cell.pk in facts.cells_awaiting_split:
+    if cell.id in facts.cells_awaiting_split:
         return Gate(Reason.CORPORATE_ACTION_PENDING)
-    if cell.pk in facts.cells_with_open_orders:
+    if cell.id in facts.cells_with_open_orders:
         return Gate(Reason.ORDER_IN_FLIGHT)
     if not _is_open(facts, cell):
         return Gate(Reason.MARKET_CLOSED)
-    if cell.pk in facts.backing_off:
-        return Gate(Reason.BACKING_OFF, wait_sentence(facts.backing_off[cell.pk]))
+    if cell.id in facts.backing_off:
+        return Gate(Reason.BACKING_OFF, wait_sentence(facts.backing_off[cell.id]))
     if price.refusal is not None:
         return Gate(price.refusal, price.refusal_text)
     return None if facts.is_replay else _too_wide(cell, price)

@@ -31,8 +31,8 @@ def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], prices: dict
         DailyMark,
         {
             "tenant_id": [cell.tenant_id for cell, _, _ in marked],
-            "cell_id": [cell.pk for cell, _, _ in marked],
-            "day": [days[cell.pk] for cell, _, _ in marked],
+            "cell_id": [cell.id for cell, _, _ in marked],
+            "day": [days[cell.id] for cell, _, _ in marked],
             "close": [price.accepted for _, price, _ in marked],
             "value": [value for _, _, value in marked],
         },

@@ -35,7 +35,7 @@ def plans_look(cells: Sequence[Cell], days: Mapping[int, dt.date], as_of: dt.dat
     """
     held = {cell.pk: cell for cell in cells}
     working = {}
-    for plan in OrderPlan.objects.filter(cell__in=held, status=OrderPlan.Status.WORKING):
+    for plan in OrderPlan.objects.filter(cell__among=held, status=OrderPlan.Status.WORKING):
         cell = held[plan.cell_id]
         if days[cell.pk] != plan.day:
             plan_end(plan=plan, cell=cell, because=CLOSE, as_of=plan.next_at)

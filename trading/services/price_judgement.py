@@ -113,7 +113,7 @@ def _is_outlier(price: Decimal, session: int, memory: Memory, limits: PriceLimit
 
 def believed(price: Decimal, session: int, memory: Memory) -> Memory:
     """Return what is remembered once a price is accepted."""
-    return replace(memory, accepted=price, session=session, pending=(), pending_minute=None)
+    return Memory(price, session, memory.sigma)
 
 
 def _stretched(price: Decimal, minute: int, memory: Memory, limits: PriceLimits) -> Memory:

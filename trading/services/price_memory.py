@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from portfolios.models import Instrument
 from trading.feeds.base import PriceQuote
 from trading.marketdata.calendars import ExchangeCalendar, exchange_calendar
-from trading.models import CorporateAction, PriceTrack
+from trading.models import CorporateAction, PriceQuarantine, PriceTrack
 from trading.services.price_judgement import (
     CLOSED,
     EXTENDED,
@@ -35,11 +36,36 @@ from volbal.common import numbers
 from volbal.common.bulk import rows_write
 from volbal.strategy.bars import day_number
 
-_KEPT = [
+_REMEMBERED = (
     "quoted_at", "looked_at", "accepted", "accepted_at", "session", "sigma", "pending", "pending_minute",
-    "quarantine_id",
-]  # fmt: skip
+)  # fmt: skip
+_KEPT = [*_REMEMBERED, "quarantine_id"]
 _SECONDS_IN_MINUTE = 60
+
+
+@dataclass(slots=True)
+class Track:
+    """What a `PriceTrack` remembers of an instrument, without the cost of a model instance for each quote.
+
+    `quarantine` is the price that is held back, None where none is; `history` is there while a minute is put into it.
+    """
+
+    instrument_id: int
+    quoted_at: dt.datetime
+    looked_at: dt.datetime
+    accepted: Decimal | None = None
+    accepted_at: dt.datetime | None = None
+    session: int | None = None
+    sigma: float | None = None
+    pending: str = ""
+    pending_minute: int | None = None
+    quarantine: PriceQuarantine | None = None
+    history: bytes = b""
+
+    @property
+    def quarantine_id(self) -> int | None:
+        """Return the id of the price that is held back."""
+        return None if self.quarantine is None else self.quarantine.pk
 
 
 @dataclass(slots=True)
@@ -47,11 +73,12 @@ class Judged:
     """A quote, the track of its source and instrument, and what was made of it.
 
     `day` is the exchange's at the moment of the look. `reference` is None where the quote gives no price to trust, and
-    `problem` says why; `base` is the last accepted price after the day's known actions.
+    `problem` says why; `minute`, since 1970, and `session` are the quote's, 0 without a reference; `base` is the
+    last accepted price after the day's known actions.
     """
 
     quote: PriceQuote
-    track: PriceTrack
+    track: Track
     calendar: ExchangeCalendar
     day: dt.date
     reference: Decimal | None
@@ -59,25 +86,11 @@ class Judged:
     is_true: bool
     is_newest: bool
     is_new_look: bool
+    minute: int
+    session: int
     base: Decimal | None = None
     verdict: Verdict | None = None
     memory: Memory | None = None
-
-    @property
-    def minute(self) -> int:
-        """Return the minute of the quote, since 1970."""
-        return int(self.quote.as_of.timestamp()) // _SECONDS_IN_MINUTE
-
-    @property
-    def session(self) -> int:
-        """Return the code of the session the quote was made in."""
-        made = self.quote.as_of
-        hours = CLOSED
-        if self.calendar.is_open(made):
-            hours = REGULAR
-        elif self.calendar.is_open(made, after_hours=True):
-            hours = EXTENDED
-        return session_code(day_number(self.calendar.day_of(made)), hours)
 
 
 def quotes_judge(
@@ -91,8 +104,17 @@ def quotes_judge(
     exchanges = dict(Instrument.objects.filter(pk__among=ids).values_list("pk", "exchange"))
     known = _known({quote.source for quote in quotes}, ids)
     calendars = {exchange: exchange_calendar(exchange) for exchange in set(exchanges.values())}
+    today = {exchange: calendar.day_of(moment) for exchange, calendar in calendars.items()}
     judged = [
-        _judged(quote, known, calendars[exchanges[quote.instrument_id]], problems, moment, limits)
+        _judged(
+            quote,
+            known.get(quote.instrument_id),
+            calendars[exchange := exchanges[quote.instrument_id]],
+            today[exchange],
+            problems[quote.instrument_id],
+            moment,
+            limits,
+        )
         for quote in sorted(quotes, key=lambda one: one.instrument_id)
     ]
     priced = [one for one in judged if one.reference is not None]
@@ -106,46 +128,73 @@ def tracks_keep(judged: Iterable[Judged], moment: dt.datetime) -> None:
     """Remember what was judged, in at most four statements; a quote that is not the newest known changes nothing."""
     newest = [one for one in judged if one.is_newest]
     began = [one for one in newest if _begins_minute(one)]
-    histories = _histories([one.track.pk for one in began if one.track.pk is not None])
+    histories = _histories(began)
     for one in began:
-        _roll(one, histories.get(one.track.pk, b""))
+        _roll(one, histories.get(one.track.instrument_id, b""))
     for one in newest:
         _remember(one, moment)
     rolled = {one.track.instrument_id for one in began}
-    _store([one.track for one in newest if one.track.instrument_id in rolled], [*_KEPT, "history"])
-    _store([one.track for one in newest if one.track.instrument_id not in rolled], _KEPT)
+    _store([one for one in newest if one.track.instrument_id in rolled], [*_KEPT, "history"])
+    _store([one for one in newest if one.track.instrument_id not in rolled], _KEPT)
 
 
-def _known(sources: set[str], ids: set[int]) -> dict[int, PriceTrack]:
-    rows = PriceTrack.objects.filter(source__in=sources, instrument__among=ids).defer("history")
-    return {track.instrument_id: track for track in rows.select_related("quarantine")}
+def _known(sources: set[str], ids: set[int]) -> dict[int, Track]:
+    """Return what is remembered by instrument, in one query, and one more where a price is held back."""
+    rows = PriceTrack.objects.filter(source__in=sources, instrument__among=ids)
+    known, held = {}, {}
+    for instrument_id, quarantine_id, *values in rows.values_list("instrument_id", "quarantine_id", *_REMEMBERED):
+        known[instrument_id] = Track(instrument_id, *values)
+        if quarantine_id is not None:
+            held[quarantine_id] = instrument_id
+    if held:
+        for row in PriceQuarantine.objects.filter(pk__among=held):
+            known[held[row.pk]].quarantine = row
+    return known
 
 
 def _judged(
     quote: PriceQuote,
-    known: Mapping[int, PriceTrack],
+    known: Track | None,
     calendar: ExchangeCalendar,
-    problems: Mapping[int, str],
+    day: dt.date,
+    problem: str,
     moment: dt.datetime,
     limits: PriceLimits,
 ) -> Judged:
-    track = known.get(quote.instrument_id)
-    is_first = track is None
-    if track is None:
-        track = PriceTrack(source=quote.source, instrument_id=quote.instrument_id, quoted_at=moment, looked_at=moment)
-    problem = problems[quote.instrument_id]
+    track = Track(quote.instrument_id, quoted_at=moment, looked_at=moment) if known is None else known
     found = Reference(None, problem) if problem else reference_price(quote, moment, limits)
+    # Without a price to trust nothing is asked of the quote's time, which may be any.
+    minute = 0 if found.price is None else _minute_of(quote.as_of)
     return Judged(
         quote=quote,
         track=track,
         calendar=calendar,
-        day=calendar.day_of(moment),
+        day=day,
         reference=found.price,
         problem=found.refusal,
         is_true=not problem,
-        is_newest=not problem and (is_first or quote.as_of >= track.quoted_at),
-        is_new_look=is_first or track.looked_at.replace(microsecond=0) < moment.replace(microsecond=0),
+        is_newest=not problem and (known is None or quote.as_of >= track.quoted_at),
+        is_new_look=known is None or track.looked_at.replace(microsecond=0) < moment.replace(microsecond=0),
+        minute=minute,
+        session=0 if found.price is None else _session_in(calendar.exchange, minute),
     )
+
+
+def _minute_of(moment: dt.datetime) -> int:
+    """Return the minute of a moment, since 1970."""
+    return int(moment.timestamp()) // _SECONDS_IN_MINUTE
+
+
+@lru_cache(maxsize=4096)
+def _session_in(exchange: str, minute: int) -> int:
+    """Return the code of the session that a minute belongs to: sessions and days begin and end on whole minutes."""
+    calendar, made = exchange_calendar(exchange), dt.datetime.fromtimestamp(minute * _SECONDS_IN_MINUTE, dt.UTC)
+    hours = CLOSED
+    if calendar.is_open(made):
+        hours = REGULAR
+    elif calendar.is_open(made, after_hours=True):
+        hours = EXTENDED
+    return session_code(day_number(calendar.day_of(made)), hours)
 
 
 def _adjust(priced: Sequence[Judged]) -> None:
@@ -153,7 +202,8 @@ def _adjust(priced: Sequence[Judged]) -> None:
     behind = []
     for one in priced:
         one.base = one.track.accepted
-        if one.track.accepted_at is not None and one.calendar.day_of(one.track.accepted_at) < one.day:
+        accepted_at = one.track.accepted_at
+        if accepted_at is not None and one.calendar.day_of(accepted_at) < one.day:
             behind.append(one)
     if not behind:
         return
@@ -203,16 +253,18 @@ def _prices(pending: str) -> tuple[Decimal, ...]:
 def _begins_minute(one: Judged) -> bool:
     """Return whether a believed price is the first of its minute, so that the minute before is complete."""
     accepted_at = one.track.accepted_at
-    is_later = accepted_at is not None and int(accepted_at.timestamp()) // _SECONDS_IN_MINUTE < one.minute
+    is_later = accepted_at is not None and _minute_of(accepted_at) < one.minute
     return one.verdict is Verdict.ACCEPTED and is_later
 
 
-def _histories(track_ids: Sequence[int]) -> dict[int | None, bytes]:
-    if not track_ids:
+def _histories(began: Sequence[Judged]) -> dict[int, bytes]:
+    """Return the packed minutes by instrument, in one query."""
+    if not began:
         return {}
-    return {
-        pk: bytes(packed) for pk, packed in PriceTrack.objects.filter(pk__among=track_ids).values_list("pk", "history")
-    }
+    rows = PriceTrack.objects.filter(
+        source=began[0].quote.source, instrument__among=[one.track.instrument_id for one in began]
+    )
+    return {instrument_id: bytes(packed) for instrument_id, packed in rows.values_list("instrument_id", "history")}
 
 
 def _roll(one: Judged, packed: bytes) -> None:
@@ -220,7 +272,7 @@ def _roll(one: Judged, packed: bytes) -> None:
     track = one.track
     history: NDArray[np.void] = np.frombuffer(packed, dtype=MINUTES)
     if track.accepted is not None and track.accepted_at is not None and track.session is not None:
-        minute = int(track.accepted_at.timestamp()) // _SECONDS_IN_MINUTE
+        minute = _minute_of(track.accepted_at)
         history = remembered(history, minute, track.session, float(track.accepted))
     track.history = history.tobytes()
     track.sigma = deviation(history, hours_of(one.session))
@@ -237,11 +289,12 @@ def _remember(one: Judged, moment: dt.datetime) -> None:
         track.accepted, track.accepted_at, track.session = memory.accepted, one.quote.as_of, memory.session
 
 
-def _store(tracks: Sequence[PriceTrack], names: Sequence[str]) -> None:
+def _store(judged: Sequence[Judged], names: Sequence[str]) -> None:
     """Write tracks, with their history where `names` has it; a new one is written whole."""
-    columns: dict[str, list[Any]] = {
-        name: [getattr(track, name) for track in tracks] for name in ("source", "instrument_id", *names)
-    }
+    tracks = [one.track for one in judged]
+    columns: dict[str, list[Any]] = {"source": [one.quote.source for one in judged]}
+    for name in ("instrument_id", *names):
+        columns[name] = [getattr(track, name) for track in tracks]
     if "history" not in names:
         columns["history"] = [b""] * len(tracks)
     rows_write(PriceTrack, columns, unique=["source", "instrument"], update=names)

@@ -123,7 +123,7 @@ def _was_confirmed(one: Judged, limits: PriceLimits) -> bool:
 def _row(one: Judged, status: Status, limits: PriceLimits) -> PriceQuarantine:
     price, base = one.reference, one.base
     if price is None or base is None:
-        raise ValueError(f"a price of {one.track} is far from nothing")
+        raise ValueError(f"a price of instrument {one.quote.instrument_id} is far from nothing")
     return PriceQuarantine(
         source=one.quote.source,
         instrument_id=one.quote.instrument_id,

@@ -19,7 +19,7 @@ from trading.models import Evaluation, Order, Tick
 from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
 from trading.services.exposure import buy_rooms
-from trading.services.gates import GateFacts, cells_with_open_orders
+from trading.services.gates import GateFacts, account_blocks, cells_with_open_orders
 from trading.services.marks import marks_store
 from trading.services.order_plans import plans_look
 from trading.services.pricing import MarketPrice, history_take, prices_judge
@@ -82,6 +82,7 @@ def tick_run(
             cells_backing_off(portfolio),
             buy_rooms(portfolio, active, prices),
             plans,
+            account_blocks(portfolio.account),
         )
         decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
@@ -90,7 +91,7 @@ def tick_run(
             as_of=as_of,
             cell_count=len(decided),
             order_count=sum(one.is_order for one in decided),
-            value=marks_store(cells=[cell for cell in cells if cell.pk not in waiting], days=days, prices=prices),
+            value=marks_store(cells=[cell for cell in cells if cell.id not in waiting], days=days, prices=prices),
         )
         ordering = _record(tick, portfolio, decided, days)
         # An order worked in slices counts once, with its first.
@@ -115,7 +116,7 @@ def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
     rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
         portfolio=portfolio, instrument__among=prices
     )
-    rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument", "parameters")
+    rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument")
     cells = list(rows.order_by("id"))
     for cell in cells:
         cell.portfolio = portfolio
@@ -126,7 +127,7 @@ def _days(cells: list[Cell], as_of: dt.datetime) -> dict[int, dt.date]:
     """Return the exchange's day of each cell, by cell id."""
     exchanges = {cell.instrument.exchange for cell in cells}
     known = {exchange: exchange_calendar(exchange).day_of(as_of) for exchange in exchanges}
-    return {cell.pk: known[cell.instrument.exchange] for cell in cells}
+    return {cell.id: known[cell.instrument.exchange] for cell in cells}
 
 
 def _record(
@@ -140,11 +141,11 @@ def _record(
         return []
     of_cell = dict(Evaluation.objects.filter(tick=tick).order_by().values_list("cell_id", "pk"))
     working = [
-        one if one.schedule is None else _planned(one, of_cell[one.cell.pk], tick, days[one.cell.pk]) for one in working
+        one if one.schedule is None else _planned(one, of_cell[one.cell.id], tick, days[one.cell.id]) for one in working
     ]
     ordering = [one for one in working if one.is_order]
     Order.objects.bulk_create(
-        [decisions.intent_of(portfolio, one, of_cell[one.cell.pk], tick, moment) for one in ordering]
+        [decisions.intent_of(portfolio, one, of_cell[one.cell.id], tick, moment) for one in ordering]
     )
     for one in working:
         if one.plan is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
+from django.db.models import prefetch_related_objects
 
 from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
@@ -52,9 +53,13 @@ def triggers_put_in_force(
     terms: Mapping[int, CommissionTerms],
     rows: FloatArray,
 ) -> None:
-    """Put the triggers of this day into the cells' rows of parameters, where they adapt (see `triggers_in_force`)."""
+    """Put the triggers of this day into the cells' rows of parameters, where they adapt (see `triggers_in_force`).
+
+    One query more for the versions of those that do.
+    """
     adapting = [int(index) for index in np.flatnonzero(rows[:, at.ADAPTIVE_MULTIPLE] > 0.0)]
     chosen = [cells[index] for index in adapting]
+    prefetch_related_objects(chosen, "parameters")
     for index, one in zip(adapting, triggers_in_force(chosen, days, rules_of(chosen, prices, terms)), strict=True):
         rows[index, at.TRIGGER_UP], rows[index, at.TRIGGER_DOWN] = one.trigger_up, one.trigger_down
 

@@ -1,6 +1,7 @@
 """Many rows in one statement, from columns of plain values: what a model instance for each row would cost too much for.
 
-On PostgreSQL the columns travel as arrays and are unnested there; on SQLite one statement is run for each row.
+On PostgreSQL the columns travel as arrays and are unnested there, one that is the same in every row as a single value;
+on SQLite one statement is run for each row.
 """
 
 from __future__ import annotations
@@ -44,11 +45,23 @@ def rows_write(
 def _write_arrays(
     connection: BaseDatabaseWrapper, model: type[models.Model], fields: Any, columns: Any, suffix: str
 ) -> None:
-    arrays = ", ".join(f"%s::{_base_type(field, connection)}[]" for field in fields)
+    chosen, single, arrays, varying = [], [], [], []
+    for number, (field, values) in enumerate(zip(fields, columns, strict=True)):
+        kind, name = _base_type(field, connection), connection.ops.quote_name(_column(field))
+        # The first is always an array: it says how many rows there are.
+        if number and values.count(values[0]) == len(columns[0]) == len(values):
+            chosen.append(f"%s::{kind}")
+            single.append(field.get_db_prep_save(values[0], connection))
+        else:
+            chosen.append(name)
+            arrays.append(f"%s::{kind}[]")
+            varying.append((name, _array(field, values)))
+    names = ", ".join(name for name, _ in varying)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_insert(model, connection, fields)} SELECT * FROM UNNEST({arrays}){suffix}",  # noqa: S608  # names are ours
-            [_array(field, values) for field, values in zip(fields, columns, strict=True)],
+            f"{_insert(model, connection, fields)} SELECT {', '.join(chosen)} "  # noqa: S608  # names are ours
+            f"FROM UNNEST({', '.join(arrays)}) AS given ({names}){suffix}",
+            [*single, *(array for _, array in varying)],
         )
 
 

@@ -199,14 +199,14 @@ def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: O
     quantity = float(outcome[4]) + 0.0
     bound_low = None if anchor is None else float(buy_threshold(anchor, parameters[at.TRIGGER_DOWN]))
     bound_high = None if anchor is None else float(sell_threshold(anchor, parameters[at.TRIGGER_UP]))
-    share = _stock_share(cell, price)
+    share = float(cell[at.SHARES] * price / value) if value > 0.0 else None
     traded = action in (Action.BUY, Action.SELL)
     after = _stock_share(_after_fill(cell, price, quantity, parameters), price) if traded else share
-    bare = Decision(
+    told = (
         action, reason, int(outcome[2]), float(outcome[3]) + 0.0, quantity, price, anchor, value, share,
-        after, None if anchor is None else price / anchor - 1.0, bound_low, bound_high, "",
+        after, None if anchor is None else price / anchor - 1.0, bound_low, bound_high,
     )  # fmt: skip
-    return replace(bare, sentence=sentence(bare, cell, parameters))
+    return Decision(*told, sentence(Decision(*told, ""), cell, parameters))
 
 
 def _stock_share(cell: FloatArray, price: float) -> float | None:

@@ -48,8 +48,9 @@ def decimals_of(price: float) -> int:
 
 
 def price_text(price: float) -> str:
-    """Return a price with all its decimals."""
-    return f"{price:,.{decimals_of(price)}f}"
+    """Return a price with all its decimals: at least 2, at most 6."""
+    text = f"{price:,.6f}"
+    return text[:-4] if text.endswith("0000") else text.rstrip("0")
 
 
 def quantity_text(quantity: float) -> str:
