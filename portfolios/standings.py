@@ -24,6 +24,8 @@ class TradingState(StrEnum):
 
 
 STRICTNESS = {state: number for number, state in enumerate(TradingState)}
+# The highest level first.
+HEIGHT = {level: number for number, level in enumerate(TradingRestriction.Level.values)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,39 @@ def broker_place(name: str) -> Place:
     return Place(TradingRestriction.Level.BROKER, f"broker:{name}", f"Broker {name}", broker=name)
 
 
+def account_place(account_id: int, name: str, tenant_id: int) -> Place:
+    """Return a broker account by its name."""
+    label = f"Account {name}"
+    return Place(TradingRestriction.Level.ACCOUNT, f"account:{account_id}", label, tenant_id, account_id=account_id)
+
+
+def portfolio_place(portfolio_id: int, name: str, account_id: int, tenant_id: int) -> Place:
+    """Return a portfolio by its name, with what stands above it."""
+    return Place(
+        TradingRestriction.Level.PORTFOLIO,
+        f"portfolio:{portfolio_id}",
+        f"Portfolio {name}",
+        tenant_id=tenant_id,
+        account_id=account_id,
+        portfolio_id=portfolio_id,
+    )
+
+
+def cell_place(cell_id: int, name: str, portfolio_name: str, above: Place) -> Place:
+    """Return a cell by its name, under the place of its portfolio."""
+    label = f"Cell {name} of {portfolio_name}"
+    return replace(above, level=TradingRestriction.Level.CELL, key=f"cell:{cell_id}", label=label, cell_id=cell_id)
+
+
 def place_of(row: Tenant | BrokerAccount | Portfolio | Cell) -> Place:
     """Return the place of something owned; a cell and a portfolio carry what stands above them."""
     if isinstance(row, Tenant):
         return Place(TradingRestriction.Level.TENANT, f"tenant:{row.pk}", f"Firm {row}", row.pk)
     if isinstance(row, BrokerAccount):
-        return Place(
-            TradingRestriction.Level.ACCOUNT, f"account:{row.pk}", f"Account {row}", row.tenant_id, account_id=row.pk
-        )
+        return account_place(row.pk, str(row), row.tenant_id)
     if isinstance(row, Portfolio):
-        return _under(row, TradingRestriction.Level.PORTFOLIO, f"portfolio:{row.pk}", f"Portfolio {row}")
-    held = _under(row.portfolio, TradingRestriction.Level.CELL, f"cell:{row.pk}", f"Cell {row} of {row.portfolio}")
-    return replace(held, cell_id=row.pk)
-
-
-def _under(portfolio: Portfolio, level: str, key: str, label: str) -> Place:
-    return Place(
-        level,
-        key,
-        label,
-        tenant_id=portfolio.tenant_id,
-        account_id=portfolio.account_id,
-        portfolio_id=portfolio.pk,
-    )
+        return portfolio_place(row.pk, str(row), row.account_id, row.tenant_id)
+    return cell_place(row.pk, str(row), str(row.portfolio), place_of(row.portfolio))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +122,8 @@ FREE = Standing()
 
 def standing_under(held_by: Iterable[TradingRestriction]) -> Standing:
     """Return how freely something trades under restrictions: as the strictest says."""
-    ranked = sorted(held_by, key=lambda one: (-STRICTNESS[TradingState(one.state)], _HEIGHT[one.level], one.pk))
+    ranked = sorted(held_by, key=lambda one: (-STRICTNESS[TradingState(one.state)], HEIGHT[one.level], one.pk))
     return Standing(TradingState(ranked[0].state), tuple(ranked)) if ranked else FREE
-
-
-_HEIGHT = {level: number for number, level in enumerate(TradingRestriction.Level.values)}
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from portfolios.models import Portfolio
-from trading.models import ReplayRun
+from trading.models import BreakerTrip, ReplayRun
 from trading.services.archives import evaluations_archive
 from trading.services.backfills import backfill_held_actions, backfill_run, backfills_waiting
 from trading.services.dispatch import (
@@ -19,10 +19,10 @@ from trading.services.dispatch import (
     replays_due,
     slices_due,
 )
-from trading.services.limit_watch import limits_watch
+from trading.services.limit_watch import limits_watch, shared_limits_watch
 from trading.services.live import portfolio_publish
 from trading.services.portfolio_ticks import portfolio_tick
-from trading.services.reach import place_restricted, senders_at
+from trading.services.reach import place_named, senders_at
 from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
 from trading.services.replays import replay_close, replay_step
 from trading.services.sending import account_send
@@ -106,12 +106,26 @@ def tick_follow_up(portfolio: Portfolio, outcome: TickOutcome | None) -> None:
 
 @shared_task
 def watch_limits(tenant_id: int, portfolio_id: int) -> None:
-    """Look whether limits on a portfolio and its firm are kept, after a tick or fills and apart from them."""
+    """Look whether limits on a portfolio and what is above it are kept, after a tick or fills and apart from them."""
     with tenant_scope(tenant_id):
-        halts = [one.restriction for one in limits_watch(portfolio_id=portfolio_id) if one.restriction is not None]
-        senders = {sender for halt in halts for sender in senders_at(place_restricted(halt))}
+        senders = _held_up(limits_watch(portfolio_id=portfolio_id))
     for sender in senders:
         send_orders.delay(*sender)
+
+
+@shared_task
+def watch_shared_limits() -> None:
+    """Every few seconds: look whether the limits on brokers and everywhere are kept by all firms together."""
+    with every_tenant():
+        senders = _held_up(shared_limits_watch())
+    for sender in senders:
+        send_orders.delay(*sender)
+
+
+def _held_up(trips: list[BreakerTrip]) -> set[tuple[int, int]]:
+    """Return who sends for what trips have stopped: tenant and account."""
+    halts = [one.restriction for one in trips if one.restriction is not None]
+    return {sender for halt in halts for sender in senders_at(place_named(halt))}
 
 
 @shared_task

@@ -15,6 +15,7 @@ QUEUES = {
     "trading.tasks.tick_woken": "ticks",
     "trading.tasks.watch_ticks": "orders",
     "trading.tasks.watch_limits": "orders",
+    "trading.tasks.watch_shared_limits": "orders",
     "trading.tasks.archive_old_evaluations": "reports",
     "trading.tasks.backfill_job": "research",
     "trading.tasks.backfill_waiting": "research",

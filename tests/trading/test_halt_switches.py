@@ -8,7 +8,7 @@ from portfolios.models import Cell, TradingRestriction
 from portfolios.services import Origin, restriction_place
 from portfolios.standings import everywhere, place_of
 from tests.trading.builders import Desk
-from tests.trading.test_console import client_of, operate
+from tests.trading.test_console import client_of
 from volbal.common.tenancy import every_tenant
 
 LEVELS = {
@@ -46,21 +46,3 @@ def test_a_halt_of_a_level_names_what_is_to_be_halted(desk: Desk, cell: Cell) ->
     given = {"level": "cell", "cell": cell.pk, "state": "halted", "cancels_orders": "on", "reason": "a drill"}
     assert operator.post("/admin/portfolios/tradingrestriction/add/", given).status_code == 302
     assert TradingRestriction.objects.get().cell == cell
-
-
-def test_a_limit_is_set_rehearsed_and_switched_in_the_console(desk: Desk, cell: Cell) -> None:
-    from trading.models import TradingLimit
-
-    operator = client_of(desk, "operator")
-    given = {
-        "tenant": desk.tenant.pk, "portfolio": desk.portfolio.pk, "kind": "drawdown", "threshold": "0.1",
-        "action": "halted", "mode": "rehearsing", "reason": "agreed",
-    }  # fmt: skip
-    assert operator.post("/admin/trading/tradinglimit/add/", given).status_code == 302
-    limit = TradingLimit.objects.get()
-    shown = operator.get(f"/admin/trading/tradinglimit/operation/switch/?ids={limit.pk}").content.decode()
-    assert "there is no history to look at yet" in shown
-    assert operate(operator, "trading_tradinglimit", "switch", limit, mode="on", reason="it behaved") == 302
-    assert operate(operator, "trading_tradinglimit", "threshold", limit, threshold="0.2", reason="wider") == 302
-    limit.refresh_from_db()
-    assert (limit.mode, f"{limit.threshold:f}") == ("on", "0.200000")

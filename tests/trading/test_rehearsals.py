@@ -15,6 +15,7 @@ from portfolios.standings import place_of
 from tests.trading.builders import OPEN, SESSIONS, Desk, fresh, open_cell, tick
 from trading.models import BreakerTrip, TradingLimit
 from trading.selectors.rehearsals import rehearsal
+from trading.services.limits import limit_proposed
 from trading.services.orders import orders_send
 from trading.services.rehearsals import DayValues, by_day, by_drawdown, counts_in_window
 
@@ -58,9 +59,8 @@ def test_orders_are_counted_over_a_sliding_window() -> None:
 
 
 def proposed(row: object, kind: str, threshold: str, action: str = "halted", window: int | None = None) -> TradingLimit:
-    on = place_of(row)  # type: ignore[arg-type]
-    return TradingLimit(
-        tenant_id=on.owner_id, portfolio_id=on.portfolio_id, cell_id=on.cell_id, scope=on.key, label=on.label,
+    return limit_proposed(
+        on=place_of(row),  # type: ignore[arg-type]
         kind=kind, threshold=Decimal(threshold), action=action, window_seconds=window,
     )  # fmt: skip
 

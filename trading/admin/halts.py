@@ -11,18 +11,18 @@ from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from portfolios.admin.cells import CellAdmin
-from portfolios.admin.forms import OwnedForm, ReasonForm
+from portfolios.admin.forms import ReasonForm
 from portfolios.admin.people import TenantsAdmin
-from portfolios.models import BrokerAccount, Cell, Portfolio, Tenant, TradingRestriction
+from portfolios.models import Cell, Tenant, TradingRestriction
 from portfolios.services import cell_resume, place_resume, restriction_lift
-from portfolios.standings import Place, broker_place, everywhere, place_of
+from portfolios.standings import broker_place, everywhere, place_of
+from trading.admin.places import PlaceChoice
 from trading.brokers.registry import broker_names
 from trading.selectors.halts import held_at
 from trading.services.halts import place_restrict
 from trading.services.reach import reaches
 from volbal.common import clock
 from volbal.common.admin import TenantAdmin, is_platform_operator, roles_of
-from volbal.common.errors import Refused
 from volbal.common.operations import Operation, OperationsAdmin, ServiceForm
 from volbal.common.templatetags.figures import age
 
@@ -144,39 +144,14 @@ class HaltedTenantAdmin(HaltingAdmin, TenantsAdmin):
     operations = (*TenantsAdmin.operations, *HALTING)
 
 
-class PlaceForm(OwnedForm):
+class PlaceForm(PlaceChoice):
     """Place a restriction at any level the person acts on."""
 
-    level = forms.ChoiceField(choices=())
-    broker = forms.ChoiceField(required=False, choices=(), help_text="With level broker: accounts of all firms there")
-    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), required=False, label="Firm")
-    account = forms.ModelChoiceField(queryset=BrokerAccount.objects.none(), required=False)
-    portfolio = forms.ModelChoiceField(queryset=Portfolio.objects.none(), required=False)
-    cell = forms.ModelChoiceField(queryset=Cell.objects.none(), required=False)
     state = forms.ChoiceField(choices=State.choices, initial=State.HALTED)
     cancels_orders = forms.BooleanField(
         required=False, initial=True, label="Cancel open orders it forbids", help_text="At the broker, at once"
     )
     reason = forms.CharField(max_length=240, help_text="Everyone who is held up by it reads this.")
-
-    def prepare(self) -> None:
-        """Offer the levels and rows the person acts on; everything and brokers are the platform operator's."""
-        shared = is_platform_operator(self.request)
-        levels = [one for one in Level if shared or one not in TradingRestriction.SHARED_LEVELS]
-        self._choose("level", [(one.value, one.label) for one in levels], self.request.GET.get("level", levels[0]))
-        self._choose("broker", [("", "—"), *((name, name) for name in broker_names())], "")
-        if not shared:
-            del self.fields["broker"]
-        self.narrow("tenant", Tenant.objects.filter(self.within_reach("pk")))
-        self.narrow("account", BrokerAccount.objects.filter(self.within_reach("tenant")))
-        self.narrow("portfolio", Portfolio.objects.filter(self.within_reach("tenant"), is_archived=False))
-        cells = Cell.objects.filter(self.within_reach("tenant")).exclude(status=Cell.Status.ARCHIVED)
-        self.narrow("cell", cells.select_related("instrument"))
-
-    def _choose(self, name: str, choices: Sequence[tuple[str, str]], initial: str) -> None:
-        field = self.fields[name]
-        field.choices = list(choices)  # type: ignore[attr-defined]  # a ChoiceField, as declared above
-        field.initial = initial
 
     def preview(self, rows: Sequence[Any]) -> Sequence[str]:
         """Say what it would reach at the level in the address, or that was chosen."""
@@ -190,17 +165,8 @@ class PlaceForm(OwnedForm):
         """Call the service."""
         given = self.cleaned_data
         return place_restrict(
-            on=self._place(), state=given["state"], origin=self.origin, cancels_orders=given["cancels_orders"]
+            on=self.place(), state=given["state"], origin=self.origin, cancels_orders=given["cancels_orders"]
         )
-
-    def _place(self) -> Place:
-        level = self.cleaned_data["level"]
-        if level == Level.EVERYWHERE:
-            return everywhere()
-        chosen = self.cleaned_data.get(level)
-        if not chosen:
-            raise Refused(f"No {level} was chosen for a halt of that level; nothing was halted.", code="no_place")
-        return broker_place(chosen) if level == Level.BROKER else place_of(chosen)
 
 
 class LiftForm(ReasonForm):

@@ -8,27 +8,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 
-from portfolios.admin.forms import OwnedForm, ReasonForm
-from portfolios.models import Cell, Portfolio, Tenant
-from portfolios.standings import place_of
+from portfolios.admin.forms import ReasonForm
+from trading.admin.places import PlaceChoice
 from trading.models import BreakerTrip, LimitBaseline, TradingLimit
 from trading.selectors.limits import threshold_text
 from trading.selectors.rehearsals import rehearsal
 from trading.services.limits import limit_set, limit_switch
-from volbal.common.admin import TenantAdmin
+from trading.services.reach import place_named
+from volbal.common.admin import TenantAdmin, is_platform_operator, roles_of
 from volbal.common.operations import Operation, OperationsAdmin
 
 
-class LimitForm(OwnedForm):
-    """Set a limit on a firm, or on a portfolio or cell of it."""
+class LimitForm(PlaceChoice):
+    """Set a limit at any level the person acts on, having seen what stands at each."""
 
-    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), label="Firm")
-    portfolio = forms.ModelChoiceField(
-        queryset=Portfolio.objects.none(), required=False, help_text="Empty: the whole firm"
-    )
-    cell = forms.ModelChoiceField(queryset=Cell.objects.none(), required=False, help_text="Empty: the whole portfolio")
     kind = forms.ChoiceField(choices=TradingLimit.Kind.choices)
     threshold = forms.DecimalField(
         max_digits=20,
@@ -41,31 +37,11 @@ class LimitForm(OwnedForm):
     mode = forms.ChoiceField(choices=TradingLimit.Mode.choices, initial=TradingLimit.Mode.REHEARSING)
     reason = forms.CharField(max_length=240, help_text="Kept with the change.")
 
-    def prepare(self) -> None:
-        """Offer what the person acts on."""
-        self.narrow("tenant", Tenant.objects.filter(self.within_reach("pk")))
-        self.narrow("portfolio", Portfolio.objects.filter(self.within_reach("tenant"), is_archived=False))
-        cells = Cell.objects.filter(self.within_reach("tenant")).exclude(status=Cell.Status.ARCHIVED)
-        self.narrow("cell", cells.select_related("instrument", "portfolio"))
-        self.fields["portfolio"].initial = self.fields["cell"].initial = None
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a portfolio or a cell that is not under what stands above it."""
-        given: dict[str, Any] = super().clean() or {}
-        portfolio, cell = given.get("portfolio"), given.get("cell")
-        if portfolio is not None and portfolio.tenant != given.get("tenant"):
-            self.add_error("portfolio", "It belongs to another firm.")
-        if cell is not None and (cell.tenant != given.get("tenant") or portfolio not in (None, cell.portfolio)):
-            self.add_error("cell", "It is in another portfolio or firm.")
-        return given
-
     def perform(self, row: Any) -> Model:
         """Call the service."""
-        given = dict(self.cleaned_data)
-        tenant, portfolio, cell = (given.pop(name) for name in ("tenant", "portfolio", "cell"))
-        given.pop("reason")
-        chosen = next(one for one in (cell, portfolio, tenant) if one is not None)
-        return limit_set(on=place_of(chosen), origin=self.origin, **given)
+        names = ("kind", "threshold", "window_seconds", "action", "mode")
+        given = {name: self.cleaned_data[name] for name in names}
+        return limit_set(on=self.place(), origin=self.origin, **given)
 
 
 class SwitchForm(ReasonForm):
@@ -101,24 +77,38 @@ class ThresholdForm(ReasonForm):
 
     def perform(self, row: TradingLimit) -> Model:
         """Call the service."""
-        on = place_of(row.cell or row.portfolio or row.tenant)
         given = {name: self.cleaned_data[name] for name in ("threshold", "window_seconds")}
-        return limit_set(on=on, kind=row.kind, action=row.action, mode=row.mode, origin=self.origin, **given)
+        return limit_set(
+            on=place_named(row), kind=row.kind, action=row.action, mode=row.mode, origin=self.origin, **given
+        )
 
 
 @admin.register(TradingLimit)
 class TradingLimitAdmin(OperationsAdmin, TenantAdmin):
     """How far things may go, and what happens then."""
 
-    list_display = ("label", "tenant", "kind", "at", "window_seconds", "action", "mode")
-    list_filter = ("mode", "kind", "action", "tenant")
-    list_select_related = ("tenant", "portfolio__account", "cell__portfolio", "cell__instrument")
+    list_display = ("label", "level", "tenant", "kind", "at", "window_seconds", "action", "mode")
+    list_filter = ("mode", "level", "kind", "action", "tenant")
+    list_select_related = ("tenant",)
     search_fields = ("label",)
     create_form = LimitForm
     operations = (
         Operation("switch", "Switch", SwitchForm),
         Operation("threshold", "Change threshold", ThresholdForm),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return those of the person's tenants, and those everywhere and on brokers, which everyone stands under."""
+        rows: QuerySet[Any] = TradingLimit.objects.select_related(*self.list_select_related)
+        if is_platform_operator(request):
+            return rows
+        return rows.filter(tenant_id__in=list(roles_of(request))) | rows.filter(tenant=None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Let those who read a tenant also read the limits that everyone stands under."""
+        if isinstance(obj, TradingLimit) and obj.is_shared:
+            return is_platform_operator(request) or bool(roles_of(request))
+        return super().has_view_permission(request, obj)
 
     @admin.display(ordering="threshold")
     def at(self, row: TradingLimit) -> str:

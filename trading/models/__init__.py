@@ -5,7 +5,7 @@ from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.backfill import Backfill
 from trading.models.connection import BrokerConnection
-from trading.models.limits import BreakerTrip, LimitBaseline, TradingLimit
+from trading.models.limits import BreakerTrip, DayOpening, LimitBaseline, TradingLimit
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
 from trading.models.order import Fill, FillCursor, Order, OrderTransition, StuckOrder
@@ -33,6 +33,7 @@ __all__ = [
     "BrokerLine",
     "CorporateAction",
     "DailyMark",
+    "DayOpening",
     "Evaluation",
     "EvaluationArchive",
     "FeedStatus",

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from portfolios.models import Cell, Portfolio, Tenant
+from portfolios.models import BrokerAccount, Cell, Portfolio, Tenant
+from portfolios.standings import HEIGHT, place_of
 from trading.models import BreakerTrip, TradingLimit
+from trading.services.limit_cells import ABOVE_PORTFOLIOS, limits_over
 from volbal.common.templatetags import figures
 
 NEWEST_TRIPS = 20
@@ -32,23 +34,22 @@ def threshold_text(limit: TradingLimit) -> str:
     return "any" if limit.kind == TradingLimit.Kind.DISAGREEMENT else figures.money(limit.threshold)
 
 
-def limits_of(row: Tenant | Portfolio | Cell) -> list[LimitView]:
-    """Return the limits that something stands under, the widest first, in one query."""
-    covering = Q(portfolio__isnull=True, cell__isnull=True)
-    if isinstance(row, Portfolio):
-        covering |= Q(portfolio=row)
-    if isinstance(row, Cell):
-        covering |= Q(portfolio=row.portfolio_id, cell__isnull=True) | Q(cell=row)
-    limits = TradingLimit.objects.filter(covering).order_by("cell", "portfolio", "kind", "action")
-    ranked = sorted(limits, key=lambda one: (one.cell_id is not None, one.portfolio_id is not None, one.kind))
+def limits_of(row: Tenant | BrokerAccount | Portfolio | Cell) -> list[LimitView]:
+    """Return the limits that something stands under, the widest first, in one query.
+
+    Above a replay none counts.
+    """
+    limits = TradingLimit.objects.filter(limits_over(place_of(row)))
+    portfolio = row.portfolio if isinstance(row, Cell) else row
+    if isinstance(portfolio, Portfolio) and portfolio.mode == Portfolio.Mode.REPLAY:
+        limits = limits.exclude(level__in=ABOVE_PORTFOLIOS)
+    ranked = sorted(limits, key=lambda one: (HEIGHT[one.level], one.kind, one.action))
     return [LimitView(limit, threshold_text(limit)) for limit in ranked]
 
 
-def trips_of(row: Tenant | Portfolio | Cell) -> list[BreakerTrip]:
+def trips_of(row: Portfolio | Cell) -> list[BreakerTrip]:
     """Return when limits were broken that touch something, the newest first."""
-    rows = BreakerTrip.objects.all()
-    if isinstance(row, Portfolio):
-        rows = rows.filter(Q(portfolio=row) | Q(portfolio__isnull=True))
-    if isinstance(row, Cell):
-        rows = rows.filter(Q(cell=row) | Q(cell__isnull=True, portfolio=row.portfolio_id) | Q(portfolio__isnull=True))
-    return list(rows[:NEWEST_TRIPS])
+    portfolio = row.portfolio if isinstance(row, Cell) else row
+    above = [place_of(portfolio.account).key, place_of(portfolio).key, f"tenant:{row.tenant_id}"]
+    touching = Q(scope__in=above) | (Q(cell=row) if isinstance(row, Cell) else Q(portfolio=row))
+    return list(BreakerTrip.objects.filter(touching)[:NEWEST_TRIPS])

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from portfolios.models import Cell, LedgerEntry
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import BrokerDifference, Evaluation, Order, TradingLimit
 from trading.services.equity import Equity, equity_of
+from trading.services.limit_cells import ABOVE_PORTFOLIOS, Members, limited_cells
 from trading.services.limit_looks import open_age_seconds
+from trading.services.reach import cells_at, place_named
 from trading.services.rehearsals import DayValues, Episode, Rehearsal, by_day, by_drawdown, counts_in_window
 from volbal.common import clock
 
@@ -40,7 +43,7 @@ def rehearsal(limit: TradingLimit, resume_after_days: int = RESUME_AFTER_DAYS) -
     if not cells:
         return Rehearsal(None, None, ())
     day = exchange_calendar(cells[0].instrument.exchange).day_of(_newest(cells))
-    equity = equity_of(cells, day)
+    equity = equity_of({cell.pk: cell.instrument.exchange for cell in cells}, day)
     if not equity.days:
         return Rehearsal(None, None, ())
     rows = equity.rows(cell.pk for cell in cells)
@@ -149,14 +152,13 @@ def _differences(limit: TradingLimit, cells: Sequence[Cell]) -> list[tuple[str, 
 
 
 def _cells(limit: TradingLimit) -> Sequence[Cell]:
-    rows = Cell.objects.exclude(status=Cell.Status.ARCHIVED).filter(tenant_id=limit.tenant_id)
-    if limit.cell_id is not None:
-        rows = rows.filter(pk=limit.cell_id)
-    elif limit.portfolio_id is not None:
-        rows = rows.filter(portfolio=limit.portfolio_id)
-    else:
+    """Return the cells that a limit is about, as it counts them."""
+    rows = Cell.objects.exclude(status=Cell.Status.ARCHIVED).filter(cells_at(place_named(limit)))
+    if limit.level in ABOVE_PORTFOLIOS:
         rows = rows.filter(portfolio__is_archived=False)
-    return list(rows.select_related("instrument", "portfolio__account"))
+    by_id = {cell.pk: cell for cell in rows.select_related("instrument", "portfolio__account")}
+    members = Members(limited_cells(Q(pk__among=by_id)))
+    return [by_id[one.cell_id] for one in members.of(limit)]
 
 
 def _newest(cells: Sequence[Cell]) -> dt.datetime:

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from portfolios.models import TradingRestriction
 from portfolios.services import Origin, event_record, restriction_place
 from portfolios.services.events import plain
 from portfolios.standings import Place
 from trading.models import BreakerTrip, TradingLimit
+from trading.services.limit_cells import limits_over
 from volbal.common import clock
 
 Action = TradingLimit.Action
@@ -43,6 +43,13 @@ class Finding:
         """Whether nothing is to be done about it."""
         return self.limit is not None and self.limit.mode == Mode.REHEARSING
 
+    @property
+    def told(self) -> str:
+        """Return what everyone who is held up may read: of a figure over all firms only that it was reached."""
+        if self.on.tenant_id is not None or self.limit is None:
+            return self.sentence
+        return f"{self.on.label}: the limit on {self.limit.get_kind_display().lower()} was reached."
+
 
 def breaker_trip(*, kind: str, on: Place, detail: str, cause: str, action: str = Action.HALTED) -> BreakerTrip | None:
     """Trip what watches `kind` at a place, for whoever finds a fault there; return the trip, None where it is known.
@@ -50,7 +57,7 @@ def breaker_trip(*, kind: str, on: Place, detail: str, cause: str, action: str =
     `cause` names the fault, once. A limit of that kind on the place, or on what is above it, says what to do and
     whether to; without one `action` is taken.
     """
-    limits = list(TradingLimit.objects.filter(limits_over(on), tenant_id=on.owner_id, kind=kind))
+    limits = list(TradingLimit.objects.filter(limits_over(on), kind=kind))
     found = Finding(kind, on, detail, cause, clock.now(), action)
     if not limits:
         return trip(found)
@@ -60,16 +67,6 @@ def breaker_trip(*, kind: str, on: Place, detail: str, cause: str, action: str =
         for one in watching
     ]
     return next((one for one in trips if one is not None), None)
-
-
-def limits_over(on: Place) -> Q:
-    """Return the condition on limits that cover a place: its own, and those of what is above it."""
-    covering = Q(portfolio__isnull=True, cell__isnull=True)
-    if on.portfolio_id is not None:
-        covering |= Q(portfolio=on.portfolio_id, cell__isnull=True)
-    if on.cell_id is not None:
-        covering |= Q(cell=on.cell_id)
-    return covering
 
 
 def trip(found: Finding) -> BreakerTrip | None:
@@ -85,13 +82,13 @@ def trip(found: Finding) -> BreakerTrip | None:
 
 
 def _restrict(found: Finding) -> TradingRestriction:
-    origin = Origin(task=TASK, reason=found.sentence)
+    origin = Origin(task=TASK, reason=found.told)
     return restriction_place(on=found.on, state=found.action, origin=origin, cause=found.kind)
 
 
 def _record(found: Finding, restriction: TradingRestriction | None) -> BreakerTrip:
     row = BreakerTrip(
-        tenant_id=found.on.owner_id,
+        tenant_id=found.on.tenant_id,
         limit=found.limit,
         kind=found.kind,
         scope=found.on.key,

@@ -8,32 +8,42 @@ neither changes how far the value stands below its peak.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolios.models import Cell, LedgerEntry
+from portfolios.models import LedgerEntry
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import DailyMark
 from trading.selectors.performance import FLOWS
 
 Floats = NDArray[np.float64]
-# A peak is looked for so far back.
+# So far back a rehearsal looks.
 LOOK_BACK = dt.timedelta(days=366)
+# What was moved by one entry: cash with receivable, shares, and their price where the entry names one.
+Entry = tuple[float, float, Decimal | None]
 MOVED = (*FLOWS, LedgerEntry.Kind.OPENING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Equity:
-    """Days in order, and for each cell a row of values at their end and a row of what came in on them, in currency."""
+    """Days in order, and for each cell a row of values at their end and a row of what came in on them, in currency.
+
+    `later` is what was moved after the last day, by cell id; `opened` the cells whose ledger begins with an opening.
+    """
 
     days: tuple[dt.date, ...]
     cells: Mapping[int, int]
     closes: Floats
     values: Floats
     flows: Floats
+    later: Mapping[int, Sequence[Entry]] = field(default_factory=dict)
+    opened: frozenset[int] = frozenset()
 
     def rows(self, cell_ids: Iterable[int]) -> list[int]:
         """Return the rows of cells, those never marked left out."""
@@ -68,21 +78,22 @@ class Growth:
         return self.days[int(np.flatnonzero(self.index == self.index.max())[-1])]
 
 
-def equity_of(cells: Sequence[Cell], until: dt.date) -> Equity:
-    """Return the daily values of cells, which carry their instrument, in two queries. A day without a mark of a cell
-    has the one before."""
-    rows = DailyMark.objects.filter(cell__in=cells, day__gt=until - LOOK_BACK, day__lte=until)
+def equity_of(exchanges: Mapping[int, str], until: dt.date, *, look_back: dt.timedelta | None = LOOK_BACK) -> Equity:
+    """Return the daily values of cells, given as the exchange of each id, in two queries.
+
+    A day without a mark of a cell has the one before. Without `look_back` all days there are.
+    """
+    first = dt.date.min if look_back is None else until - look_back
+    rows = DailyMark.objects.filter(cell__among=exchanges, day__gt=first, day__lte=until)
     marks = list(rows.order_by("day").values_list("cell_id", "day", "close", "value"))
     days = tuple(sorted({day for _, day, _, _ in marks}))
     place = {day: index for index, day in enumerate(days)}
-    marked = {cell.pk for cell in cells} & {cell_id for cell_id, _, _, _ in marks}
-    row_of = {cell_id: index for index, cell_id in enumerate(sorted(marked))}
+    row_of = {cell_id: index for index, cell_id in enumerate(sorted({cell_id for cell_id, _, _, _ in marks}))}
     values, closes = np.full((len(row_of), len(days)), np.nan), np.full((len(row_of), len(days)), np.nan)
     for cell_id, day, close, value in marks:
         values[row_of[cell_id], place[day]], closes[row_of[cell_id], place[day]] = float(value), float(close)
-    values, closes = _carried(values), _carried(closes)
-    flows = _flows(cells, row_of, place, values, closes, until - LOOK_BACK)
-    return Equity(days, row_of, closes, np.nan_to_num(values), flows)
+    equity = Equity(days, row_of, _carried(closes), _carried(values), np.zeros(values.shape))
+    return _with_flows(equity, exchanges, first)
 
 
 def growth_of(
@@ -114,35 +125,29 @@ def _carried(table: Floats) -> Floats:
     return np.take_along_axis(table, index, axis=1)
 
 
-def _flows(
-    cells: Sequence[Cell],
-    row_of: Mapping[int, int],
-    place: Mapping[dt.date, int],
-    values: Floats,
-    closes: Floats,
-    before: dt.date,
-) -> Floats:
-    """Return what came into each cell on each day, counted on the first day that is marked from then on.
+def _with_flows(equity: Equity, exchanges: Mapping[int, str], before: dt.date) -> Equity:
+    """Count what came into each cell on the first day from then on that is marked.
 
     A cell that was opened so long ago that its days are cut off `before` came with its value on the first day kept.
     """
-    flows = np.zeros(values.shape)
-    exchanges = {cell.pk: cell.instrument.exchange for cell in cells}
-    days = sorted(place)
-    entries = LedgerEntry.objects.filter(cell__in=list(row_of), kind__in=MOVED).order_by("as_of", "id")
-    opened = set()
+    flows, later, opened = equity.flows, defaultdict(list), set()
+    first_marked = {cell_id: int(np.argmax(~np.isnan(equity.values[row]))) for cell_id, row in equity.cells.items()}
+    entries = LedgerEntry.objects.filter(cell__among=exchanges, kind__in=MOVED).order_by("as_of", "id")
     for cell_id, kind, as_of, cash, receivable, shares, price in entries.values_list(
         "cell_id", "kind", "as_of", "cash", "receivable", "shares", "price"
     ):
-        row, day = row_of[cell_id], exchange_calendar(exchanges[cell_id]).day_of(as_of)
-        column = next((place[one] for one in days if one >= day and not np.isnan(values[row, place[one]])), None)
-        if column is None or day <= before:
+        day = exchange_calendar(exchanges[cell_id]).day_of(as_of)
+        if day <= before:
             continue
         opened |= {cell_id} if kind == LedgerEntry.Kind.OPENING else set()
-        worth = float(shares) * (float(price) if price is not None else closes[row, column])
+        column = max(bisect_left(equity.days, day), first_marked.get(cell_id, len(equity.days)))
+        if column == len(equity.days):
+            later[cell_id].append((float(cash) + float(receivable), float(shares), price))
+            continue
+        row = equity.cells[cell_id]
+        worth = float(shares) * (float(price) if price is not None else equity.closes[row, column])
         flows[row, column] += float(cash) + float(receivable) + worth
-    for cell_id, row in row_of.items():
-        first = int(np.argmax(~np.isnan(values[row])))
+    for cell_id, row in equity.cells.items():
         if cell_id not in opened:
-            flows[row, first] = values[row, first]
-    return flows
+            flows[row, first_marked[cell_id]] = equity.values[row, first_marked[cell_id]]
+    return replace(equity, values=np.nan_to_num(equity.values), later=dict(later), opened=frozenset(opened))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
-from portfolios.models import Cell, Portfolio, TradingRestriction
-from portfolios.standings import Place, place_of
-from trading.feeds.sources import source_of
+from portfolios.models import Cell, TradingRestriction
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import TradingLimit
 from trading.services.breakers import Finding
-from trading.services.exposure import members, stock_by_instrument
+from trading.services.exposure import stock_by_instrument
+from trading.services.limit_cells import LimitedCell
 from trading.services.limit_facts import Watched
+from trading.services.reach import place_named
 from trading.services.rejects import USUAL, RejectRun, response_to
 from volbal.common import clock
 
@@ -27,16 +27,6 @@ def findings(limit: TradingLimit, watched: Watched) -> list[Finding]:
     return [] if look is None else look(limit, watched)
 
 
-def place_limited(limit: TradingLimit, watched: Watched) -> Place:
-    """Return what a limit of a whole acts on."""
-    cells = watched.cells_of(limit)
-    if limit.cell_id is not None:
-        return place_of(cells[0])
-    if limit.portfolio_id is not None:
-        return place_of(cells[0].portfolio)
-    return Place(Level.TENANT, limit.scope, limit.label, limit.tenant_id)
-
-
 def _finding(
     limit: TradingLimit, watched: Watched, measured: float, cause: str, sentence: str, **figures: object
 ) -> list[Finding]:
@@ -47,7 +37,7 @@ def _finding(
     return [
         Finding(
             kind=limit.kind,
-            on=place_limited(limit, watched),
+            on=place_named(limit),
             sentence=f"{limit.label}: {sentence}",
             cause=f"{limit.kind} {0 if start is None else start.pk}: {cause}",
             as_of=watched.as_of,
@@ -61,33 +51,27 @@ def _finding(
 
 
 def _drawdown(limit: TradingLimit, watched: Watched) -> list[Finding]:
-    growth = watched.growth(limit)
-    if growth is None or not len(growth.index):
+    course = watched.course(limit)
+    if course is None:
         return []
-    depth, value = float(growth.drawdown[-1]), float(growth.value[-1])
-    since = "its start" if growth.peak_day is None else str(growth.peak_day)
+    since = "its start" if course.peak_day is None else str(course.peak_day)
     limited = f"the limit is {float(limit.threshold):.2%}"
-    words = f"{depth:.2%} below the peak of {since}, {limited}; it is worth {value:,.2f}."
-    return _finding(limit, watched, depth, f"peak {since}", words, value=value, peak=since)
+    words = f"{course.drawdown:.2%} below the peak of {since}, {limited}; it is worth {course.value:,.2f}."
+    return _finding(limit, watched, course.drawdown, f"peak {since}", words, value=course.value, peak=since)
 
 
 def _daily_loss(limit: TradingLimit, watched: Watched) -> list[Finding]:
-    growth = watched.growth(limit)
-    if growth is None or not growth.days or growth.days[-1] != watched.day:
+    course = watched.course(limit)
+    if course is None:
         return []
-    loss, before, value = float(growth.loss[-1]), float(growth.before[-1]), float(growth.value[-1])
-    went = f"from {before:,.2f} to {value:,.2f}"
-    words = f"a loss of {loss:.2%} on {watched.day}, {went}; the limit is {float(limit.threshold):.2%}."
-    return _finding(limit, watched, loss, f"day {watched.day}", words, value=value, before=before)
+    went = f"from {course.before:,.2f} to {course.value:,.2f}"
+    words = f"a loss of {course.loss:.2%} on {watched.day}, {went}; the limit is {float(limit.threshold):.2%}."
+    return _finding(limit, watched, course.loss, f"day {watched.day}", words, value=course.value, before=course.before)
 
 
 def _notional(limit: TradingLimit, watched: Watched) -> list[Finding]:
-    exchanges = {cell.pk: cell.instrument.exchange for cell in watched.cells_of(limit)}
-    today = [
-        order
-        for order in watched.orders_of(limit)
-        if exchange_calendar(exchanges[order.cell_id]).day_of(order.as_of) == watched.day
-    ]
+    cells = {cell.cell_id: cell for cell in watched.cells_of(limit)}
+    today = [order for order in watched.orders_of(limit) if cells[order.cell_id].day_of(order.as_of) == watched.day]
     notional = sum(order.notional for order in today)
     words = f"orders of {notional:,.2f} on {watched.day}; the limit is {float(limit.threshold):,.2f}."
     return _finding(limit, watched, notional, f"day {watched.day}", words, orders=len(today))
@@ -103,18 +87,18 @@ def _orders_in_window(limit: TradingLimit, watched: Watched) -> list[Finding]:
 
 
 def _exposure(limit: TradingLimit, watched: Watched) -> list[Finding]:
-    stock = sum(one.stock for one in members(limit, watched.held))
+    stock = sum(cell.stock for cell in watched.cells_of(limit))
     words = f"{stock:,.2f} held in stock; the limit is {float(limit.threshold):,.2f}."
     return _finding(limit, watched, stock, f"day {watched.day}", words)
 
 
 def _concentration(limit: TradingLimit, watched: Watched) -> list[Finding]:
-    held = members(limit, watched.held)
+    held = watched.cells_of(limit)
     value, stock = sum(one.value for one in held), stock_by_instrument(held)
     if value <= 0.0 or not stock:
         return []
     instrument, most = max(stock.items(), key=lambda one: one[1])
-    symbol = next(cell.instrument.symbol for cell in watched.cells if cell.instrument_id == instrument)
+    symbol = next(cell.symbol for cell in held if cell.instrument_id == instrument)
     words = f"{most / value:.2%} of its value is {symbol}; the limit is {float(limit.threshold):.2%}."
     return _finding(limit, watched, most / value, f"day {watched.day} {symbol}", words, symbol=symbol, stock=most)
 
@@ -123,7 +107,7 @@ def _rejects(limit: TradingLimit, watched: Watched) -> list[Finding]:
     since = clock.now() - dt.timedelta(seconds=limit.window_seconds or 1)
     found = []
     for cell in watched.cells_of(limit):
-        run = watched.runs.get(cell.pk)
+        run = watched.runs.get(cell.cell_id)
         if run is None or response_to(run.newest.reject_code).in_a_row is None:
             continue
         if sum(order.ended_at >= since for order in run.orders) >= int(limit.threshold):
@@ -134,11 +118,11 @@ def _rejects(limit: TradingLimit, watched: Watched) -> list[Finding]:
 def unlimited_rejects(limits: Sequence[TradingLimit], watched: Watched) -> list[Finding]:
     """Return the runs of refusals that stop a cell, or its account, where no limit of that kind says otherwise."""
     ruled = [limit for limit in limits if limit.kind == Kind.REJECTS]
-    covered = {cell.pk for limit in ruled for cell in watched.cells_of(limit)}
+    covered = {cell.cell_id for limit in ruled for cell in watched.cells_of(limit)}
     found = []
     for cell in watched.cells:
-        run = watched.runs.get(cell.pk)
-        if run is None or cell.pk in covered:
+        run = watched.runs.get(cell.cell_id)
+        if run is None or cell.cell_id in covered:
             continue
         most = response_to(run.newest.reject_code).in_a_row
         if most is not None and len(run.orders) >= most:
@@ -146,9 +130,9 @@ def unlimited_rejects(limits: Sequence[TradingLimit], watched: Watched) -> list[
     return found
 
 
-def _reject_finding(cell: Cell, run: RejectRun, watched: Watched, limit: TradingLimit | None) -> Finding:
+def _reject_finding(cell: LimitedCell, run: RejectRun, watched: Watched, limit: TradingLimit | None) -> Finding:
     response = response_to(run.newest.reject_code)
-    on = place_of(cell.portfolio.account) if response.level == Level.ACCOUNT else place_of(cell)
+    on = cell.place_of_account if response.level == Level.ACCOUNT else cell.place
     count = len(run.orders)
     refused = "its last order" if count == 1 else f"{count} orders in a row"
     return Finding(
@@ -168,15 +152,15 @@ def _reject_finding(cell: Cell, run: RejectRun, watched: Watched, limit: Trading
 def _stale(limit: TradingLimit, watched: Watched) -> list[Finding]:
     found = []
     for cell in watched.cells_of(limit):
-        quoted = watched.quotes.get((source_of(cell.portfolio), cell.instrument_id))
-        if quoted is None or cell.status != Cell.Status.ACTIVE or cell.portfolio.mode == Portfolio.Mode.REPLAY:
+        quoted = watched.quoted.get(cell.cell_id)
+        if quoted is None or cell.status != Cell.Status.ACTIVE:
             continue
-        age = open_age_seconds(cell.instrument.exchange, quoted, clock.now())
+        age = open_age_seconds(cell.exchange, quoted, clock.now())
         if age >= float(limit.threshold):
             found.append(
                 Finding(
                     kind=limit.kind,
-                    on=place_of(cell),
+                    on=cell.place,
                     sentence=f"{cell}: its price is of {quoted:%H:%M:%S} UTC, {age:,.0f} s old while the market is "
                     f"open; the limit is {float(limit.threshold):,.0f} s.",
                     cause=f"price of {quoted.isoformat()}",

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import transaction
 
-from portfolios.models import TradingRestriction
 from portfolios.services import Origin, changing, event_record
 from portfolios.services.checks import insert, require_reason
 from portfolios.services.events import subject_of
@@ -18,7 +17,7 @@ from volbal.common.tenancy import require_tenant
 
 Kind = TradingLimit.Kind
 DAY_SECONDS = 86_400
-LEVELS = (TradingRestriction.Level.TENANT, TradingRestriction.Level.PORTFOLIO, TradingRestriction.Level.CELL)
+VALUES = ("threshold", "window_seconds", "mode")
 
 
 def limit_set(
@@ -31,22 +30,23 @@ def limit_set(
     origin: Origin,
     window_seconds: int | None = None,
 ) -> TradingLimit:
-    """Say how far something may go on a firm, a portfolio or a cell; the same kind and action again replaces it.
+    """Say how far something may go at a place of any level; the same kind and action again replaces it.
+
+    Everywhere and on a broker it is the platform operator's, who has every tenant in scope; there a limit on refusals,
+    old prices or disagreement is one for each cell or account of all firms.
 
     `threshold` is a fraction for drawdown, daily loss and concentration, an amount for notional and exposure, a count
     for orders and rejects, and seconds for stale data. Raises Refused naming what cannot be.
     """
     require_reason(origin, "Setting a limit")
-    if on.level not in LEVELS:
-        raise Refused(f"{on.label} takes no limit; a firm, a portfolio or a cell does.", code="no_place")
-    require_tenant(on.owner_id)
+    require_tenant(on.tenant_id)
     window = _window(kind, window_seconds)
     _require_threshold(kind, threshold)
-    values: dict[str, Any] = {"threshold": threshold, "window_seconds": window, "mode": mode}
+    values: dict[str, Any] = dict(zip(VALUES, (threshold, window, mode), strict=True))
     with transaction.atomic():
         present = TradingLimit.objects.filter(scope=on.key, kind=kind, action=action).first()
         if present is None:
-            return _made(on, kind, action, values, origin)
+            return _made(limit_proposed(on=on, kind=kind, action=action, **values), origin)
         with changing(present, kind="limit.set", origin=origin) as change:
             for name, value in values.items():
                 setattr(change.row, name, value)
@@ -56,6 +56,7 @@ def limit_set(
 def limit_switch(*, limit: TradingLimit, mode: str, origin: Origin) -> TradingLimit:
     """Switch a limit off, on, or to a rehearsal that records what it would have done."""
     require_reason(origin, "Switching a limit")
+    require_tenant(limit.tenant_id)
     mode = TradingLimit.Mode(mode)
     with changing(limit, kind=f"limit.{mode}", origin=origin) as change:
         if change.row.mode == mode:
@@ -64,24 +65,29 @@ def limit_switch(*, limit: TradingLimit, mode: str, origin: Origin) -> TradingLi
     return limit
 
 
-def _made(on: Place, kind: str, action: str, values: dict[str, Any], origin: Origin) -> TradingLimit:
-    row = TradingLimit(
-        tenant_id=on.owner_id,
+def limit_proposed(*, on: Place, **values: Any) -> TradingLimit:
+    """Return a limit on a place that is not stored: to rehearse it, or to keep it next."""
+    return TradingLimit(
+        level=on.level,
+        tenant_id=on.tenant_id,
+        broker=on.broker,
+        account_id=on.account_id,
         portfolio_id=on.portfolio_id,
         cell_id=on.cell_id,
         scope=on.key,
         label=on.label,
-        kind=kind,
-        action=action,
         **values,
     )
+
+
+def _made(row: TradingLimit, origin: Origin) -> TradingLimit:
     insert(row)
     event_record(
         kind="limit.set",
         subject=subject_of(row),
         origin=origin,
         tenant_id=row.tenant_id,
-        after={"scope": row.scope, "kind": kind, "action": action, **values},
+        after={name: getattr(row, name) for name in ("scope", "kind", "action", *VALUES)},
     )
     return row
 

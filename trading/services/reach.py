@@ -9,12 +9,12 @@ from django.db.models import Q
 
 from portfolios.models import Cell, TradingRestriction
 from portfolios.standings import Place
-from trading.models import Order
+from trading.models import Order, TradingLimit
 from trading.services.order_cancels import CANCELLABLE
 
 
-def place_restricted(row: TradingRestriction) -> Place:
-    """Return what a restriction applies to."""
+def place_named(row: TradingRestriction | TradingLimit) -> Place:
+    """Return what a restriction or a limit applies to."""
     return Place(
         row.level,
         row.scope,

@@ -83,7 +83,7 @@ class RejectRun:
 
 def ended_orders(*, cell_ids: Iterable[int], since: dt.datetime) -> list[EndedOrder]:
     """Return the orders of cells that ended since a moment, newest first, in one query."""
-    rows = Order.objects.filter(cell__in=list(cell_ids), status__in=Order.ENDED, status_at__gte=since)
+    rows = Order.objects.filter(cell__among=cell_ids, status__in=Order.ENDED, status_at__gte=since)
     fields = ("pk", "cell_id", "status", "reject_code", "status_detail", "status_at")
     return [EndedOrder(*row) for row in rows.order_by("-id").values_list(*fields)]
 

@@ -13,6 +13,7 @@ from portfolios.models import Cell, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES
 from portfolios.standings import Place
 from trading.models import Order, TradingLimit
+from trading.services.limits import limit_proposed
 from trading.services.order_placing import OrderTerms
 from volbal.common.templatetags import figures
 from volbal.strategy import PARAMETER_SPECIFICATIONS, ParameterError, ParameterSpecification, StrategyParameters
@@ -128,18 +129,8 @@ class RehearsalForm(forms.Form):
 
     def limit(self, on: Place) -> TradingLimit:
         """Return the proposed limit on a place; it is never stored."""
-        given = self.cleaned_data
-        return TradingLimit(
-            tenant_id=on.owner_id,
-            portfolio_id=on.portfolio_id,
-            cell_id=on.cell_id,
-            scope=on.key,
-            label=on.label,
-            kind=given["kind"],
-            threshold=given["threshold"],
-            window_seconds=given["window_seconds"],
-            action=given["action"],
-        )
+        names = ("kind", "threshold", "window_seconds", "action")
+        return limit_proposed(on=on, **{name: self.cleaned_data[name] for name in names})
 
 
 class LimitForm(RehearsalForm):

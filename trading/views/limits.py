@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from portfolios.models import Cell, Portfolio
+from portfolios.models import Cell, Portfolio, TradingRestriction
 from portfolios.standings import place_of
 from trading.models import TradingLimit
 from trading.selectors.limits import limits_of, threshold_text, trips_of
@@ -22,6 +22,7 @@ from trading.views.forms import LimitForm, LimitSwitchForm, RehearsalForm
 from trading.views.responses import done
 from volbal.common.errors import VolbalError
 
+Level = TradingRestriction.Level
 Row = Cell | Portfolio
 
 
@@ -58,7 +59,7 @@ def cell_limit_set(request: HttpRequest, cell_id: int) -> HttpResponse:
 def limit_mode(request: HttpRequest, limit_id: int) -> HttpResponse:
     """Switch a limit of a portfolio or a cell off, to rehearsing, or on."""
     rows = TradingLimit.objects.select_related("portfolio__account", "cell__portfolio", "cell__instrument")
-    limit = get_object_or_404(rows, pk=limit_id, portfolio__isnull=False)
+    limit = get_object_or_404(rows, pk=limit_id, level__in=[Level.PORTFOLIO, Level.CELL])
 
     def act(form: Any) -> str:
         mode = form.cleaned_data["mode"]

@@ -22,6 +22,7 @@ class Schedule:
 SCHEDULES = (
     Schedule("Tick the portfolios that are due", "trading.tasks.dispatch_due", 1, 5),
     Schedule("Notice ticks that were missed", "trading.tasks.watch_ticks", 5, 5),
+    Schedule("Look at the limits on brokers and everywhere", "trading.tasks.watch_shared_limits", 5, 5),
     Schedule("Archive old HOLD evaluations", "trading.tasks.archive_old_evaluations", 86_400, 3_600),
     Schedule("Send orders that were left waiting", "trading.tasks.send_waiting", 5, 30),
     Schedule("Compare accounts with their brokers", "trading.tasks.reconcile_waiting", 5, 30),

@@ -52,10 +52,17 @@ def every_tenant() -> Iterator[None]:
         _every_tenant.reset(everyone)
 
 
-def require_tenant(tenant_id: int) -> None:
-    """Raise ScopeError unless the tenant is in scope: for writes, which no query narrows."""
+def require_tenant(tenant_id: int | None) -> None:
+    """Raise ScopeError unless the tenant is in scope: for writes, which no query narrows.
+
+    None is what the whole installation shares, and asks for the scope of every tenant.
+    """
     tenant_ids = _tenant_ids.get()
-    if not _every_tenant.get() and (tenant_ids is None or tenant_id not in tenant_ids):
+    if _every_tenant.get():
+        return
+    if tenant_id is None:
+        raise ScopeError("What every firm shares is changed in the scope of every tenant only.")
+    if tenant_ids is None or tenant_id not in tenant_ids:
         raise ScopeError(f"Tenant {tenant_id} is not in scope; open it with tenant_scope({tenant_id}).")
 
 
