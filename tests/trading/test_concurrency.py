@@ -8,7 +8,7 @@ import sys
 import threading
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,7 @@ from tests.trading.builders import (
     tick,
 )
 from tests.trading.standin import StandInBroker
+from tests.trading.threads import WAIT_SECONDS, together
 from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUpdate, OrderRequest
 from trading.brokers.paper import PaperBroker
 from trading.models import (
@@ -63,28 +64,6 @@ from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import every_tenant, tenant_scope
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
-
-WAIT_SECONDS = 20
-
-
-def together(tenant_id: int, *calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls at the same moment, each in a thread with a connection of its own; return what they returned."""
-    barrier = threading.Barrier(len(calls), timeout=WAIT_SECONDS)
-
-    def one(call: Callable[[], Any]) -> Any:
-        try:
-            with tenant_scope(tenant_id):
-                connection.ensure_connection()
-                with connection.cursor() as cursor:
-                    cursor.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
-                barrier.wait()
-                return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        running = [pool.submit(one, call) for call in calls]
-        return [future.result(timeout=2 * WAIT_SECONDS) for future in running]
 
 
 @pytest.fixture

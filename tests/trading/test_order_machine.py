@@ -71,7 +71,7 @@ def test_an_order_makes_the_moves_of_its_table_and_no_others(desk: Desk, cell: C
 
 
 def test_whatever_happens_between_us_and_the_broker_the_books_agree(told_desk: Desk, broker: StandInBroker) -> None:
-    cells = (open_cell(told_desk.portfolio, f"S{number:03d}", started=False) for number in range(1000))
+    cells = (open_cell(told_desk.portfolio, f"S{number:03d}") for number in range(1000))
 
     class Life(RuleBasedStateMachine):
         def __init__(self) -> None:

@@ -56,7 +56,7 @@ def cells_settle(*, instrument: Instrument, origin: Origin) -> int:
 def _settle(portfolio: Portfolio, held: QuerySet[Cell], origin: Origin) -> int:
     with transaction.atomic():
         rows = held.filter(portfolio=portfolio).select_for_update(of=("self",), no_key=True)
-        cells = list(rows.select_related("instrument", "parameters").order_by("id"))
+        cells = list(rows.select_related("instrument").order_by("id"))
         for cell in cells:
             cell.portfolio = portfolio
         _bring_up(

@@ -92,6 +92,12 @@ def orders_settle(*, account: BrokerAccount, broker: Broker, asked: Asked) -> No
         cancel_ask(broker=broker, order=order)
 
 
+def orders_cancel_ended(*, account: BrokerAccount, broker: Broker, listed: Iterable[str]) -> None:
+    """Ask the broker to cancel, of the orders it lists as open, those that ended on our side."""
+    for order in _ended_here(account, listed):
+        cancel_ask(broker=broker, order=order)
+
+
 def _ended_here(account: BrokerAccount, listed: Iterable[str]) -> list[Order]:
     """Return orders that ended on our side and still work at the broker: one given up as lost that turned up late."""
     before = clock.now() - dt.timedelta(seconds=SETTLE_SECONDS)

@@ -39,7 +39,7 @@ def order_cancel(*, order: Order, detail: str, origin: Origin = ORIGIN) -> bool:
             after={"detail": detail},
         )
         if was_intent:
-            return order_end(order=order, after=S.CANCELLED, detail=detail)
+            return order_end(order=order, after=S.CANCELLED, detail=detail, only_from=S.INTENT)
         order_move(order, S.CANCELLING, detail=detail)
     try:
         cancel_ask(broker=broker_of(order.account), order=order)

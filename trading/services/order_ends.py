@@ -15,6 +15,7 @@ from trading.services.order_plans import position_at_end
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
 from trading.services.protective_stop import halt_if_stopped
+from volbal.common.errors import Conflict
 from volbal.strategy.fills import OrderFilled
 
 ORIGIN = Origin(task="order end")
@@ -28,12 +29,19 @@ END_OF: dict[str, Order.Status] = {
 
 
 def order_end(
-    *, order: Order, after: Order.Status, detail: str, reject_code: str = "", was_submitted: bool = True
+    *,
+    order: Order,
+    after: Order.Status,
+    detail: str,
+    reject_code: str = "",
+    was_submitted: bool = True,
+    only_from: Order.Status | None = None,
 ) -> bool:
     """Move an order to an end; return whether it was still open.
 
     With `was_submitted` False it never reached its broker and no longer counts among the day's orders. Raises
-    ForbiddenMoveError where the table does not allow the end and Conflict where another process moved it first.
+    ForbiddenMoveError where the table does not allow the end and Conflict where another process moved it first, or
+    where it is open and no longer `only_from`: what ends an intent must not end what was sent meanwhile.
     """
     as_of = order.fills.order_by("-as_of").values_list("as_of", flat=True).first() or order.as_of
     with changing(Cell(pk=order.cell_id), kind="cell.order_ended", origin=ORIGIN, as_of=as_of) as change:
@@ -41,6 +49,11 @@ def order_end(
         order.refresh_from_db(fields=["status", "filled_quantity", "filled_value"])
         if order.has_ended:
             return False
+        if only_from is not None and order.status != only_from:
+            raise Conflict(
+                f"Order {order.client_order_id} is no longer {only_from} but {order.status}: it stays as it is.",
+                hint="Look at it again and repeat what you want.",
+            )
         end_on(cell=change.row, order=order, after=after, detail=detail, as_of=as_of, reject_code=reject_code)
         # Of an order worked in slices the first counts.
         if not was_submitted and order.slice_number in (None, 1):

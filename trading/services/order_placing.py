@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
 from portfolios.selectors import commission_terms
 from portfolios.services.amounts import price_amount, share_amount
@@ -23,14 +22,14 @@ from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Order, Quote
 from trading.services.gates import account_blocks
+from trading.services.order_costs import buying_cost, worst_price
 from trading.services.order_expiry import order_expires_at
 from trading.services.orders import order_request
 from trading.services.restrictions import submission_refusal
-from volbal.common import clock, numbers
+from volbal.common import clock
 from volbal.common.errors import Refused
 from volbal.common.numbers import MICRO, ZERO
 from volbal.common.starting import task_start
-from volbal.strategy.fills import buy_limit
 
 LIMITED = (Order.Type.LIMIT, Order.Type.STOP_LIMIT)
 STOPPED = (Order.Type.STOP, Order.Type.STOP_LIMIT)
@@ -182,20 +181,6 @@ def _require_covered(cell: Cell, order: Order) -> None:
             code="insufficient_funds",
             hint=f"At most about {most:,.4f} shares.",
         )
-
-
-def worst_price(order: Order) -> Decimal | None:
-    """Return the highest price a buy is reckoned at: its limit, else slightly beyond its stop or the present price."""
-    if order.limit_price is not None:
-        return Decimal(order.limit_price)
-    known = order.decision_price if order.stop_price is None else order.stop_price
-    return None if known is None else numbers.price(buy_limit(float(known)))
-
-
-def buying_cost(quantity: Decimal, price: Decimal, terms: CommissionTerms) -> Decimal:
-    """Return what shares cost at a price, commission included, to the cent."""
-    notional = numbers.money(quantity * price)
-    return notional + terms.commission(quantity=quantity, notional=notional)
 
 
 def _reserved(orders: Iterable[Order]) -> Decimal:

@@ -6,8 +6,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from django.db import transaction
-
 from portfolios.models import Cell, Portfolio
 from portfolios.services.changes import changing
 from portfolios.services.checks import require_reason
@@ -46,18 +44,19 @@ def plans_look(cells: Sequence[Cell], days: Mapping[int, dt.date], as_of: dt.dat
     return working
 
 
-def plan_end(*, plan: OrderPlan, cell: Cell, because: str, as_of: dt.datetime, origin: Origin = ORIGIN) -> None:
+def plan_end(*, plan: OrderPlan, cell: Cell, because: str, as_of: dt.datetime, origin: Origin = ORIGIN) -> bool:
     """End an order that is worked in slices: no more of them come, and the anchor moves where half of it is filled.
 
-    `cell` carries the new anchor afterwards. One that has ended stays as it is.
+    `cell` carries the new anchor afterwards. Return whether it was at work; one that has ended stays as it is.
     """
     with changing(cell, kind="cell.slices_ended", origin=origin, as_of=as_of) as change:
         held = OrderPlan.objects.select_for_update(no_key=True).get(pk=plan.pk)
         if not held.is_working:
-            return
+            return False
         position = _ended(held, position_of(change.row), because, as_of)
         position_write(change.row, position, as_of)
         change.details |= {"order_plan": held.pk, "because": because, "filled": held.filled_quantity}
+    return True
 
 
 def plans_finish(*, portfolio: Portfolio) -> None:
@@ -74,11 +73,10 @@ def plan_cancel(*, plan: OrderPlan, as_of: dt.datetime, origin: Origin) -> None:
     Raises Refused where it has ended.
     """
     require_reason(origin, "Cancelling an order")
-    with transaction.atomic():
-        held = OrderPlan.objects.select_for_update(no_key=True).get(pk=plan.pk)
-        if not held.is_working:
-            raise Refused(f"This order has ended: {held.ended_because}.", code="plan_ended")
-        plan_end(plan=held, cell=held.cell, because=f"cancelled: {origin.reason}", as_of=as_of, origin=origin)
+    # The cell is locked before its order, as wherever something is booked on it.
+    if not plan_end(plan=plan, cell=plan.cell, because=f"cancelled: {origin.reason}", as_of=as_of, origin=origin):
+        plan.refresh_from_db()
+        raise Refused(f"This order has ended: {plan.ended_because}.", code="plan_ended")
 
 
 def slice_filled(*, plan: OrderPlan, quantity: Decimal, price: Decimal) -> None:

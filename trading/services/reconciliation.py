@@ -21,6 +21,7 @@ from trading.models import AccountReconciliation, BrokerDifference, TradingLimit
 from trading.services.breakers import breaker_trip
 from trading.services.broker_views import BrokerView, OwnView, broker_view, own_view
 from trading.services.differences import Found, differences_find, differences_keep
+from trading.services.order_asking import orders_cancel_ended
 from volbal.common import clock
 from volbal.common.errors import Refused
 
@@ -44,13 +45,18 @@ class _Look:
 def account_reconcile(*, account_id: int) -> AccountReconciliation:
     """Compare an account with its broker and keep what differs. The broker is asked outside any transaction.
 
-    A broker that does not answer leaves the account as it stands, with since when. Books are brought up to date
+    What ended here and still works there is cancelled there: an order given up as lost may turn up late. A broker that
+    does not answer leaves the account as it stands, with since when. Books are brought up to date
     before by `orders_send`; what is under way has to last before it counts.
     """
     account = BrokerAccount.objects.get(pk=account_id)
     state = _state(account)
     try:
-        look = _look(account, broker_of(account), state)
+        broker = broker_of(account)
+        look = _look(account, broker, state)
+        if look is not None:
+            listed = [order.client_order_id for order in look.theirs.open_orders]
+            orders_cancel_ended(account=account, broker=broker, listed=listed)
     except BrokerUnreachableError as silence:
         _keep_silence(state, str(silence))
         return state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portfolios.models import BrokerAccount, TradingRestriction
+from portfolios.models import BrokerAccount, Cell, TradingRestriction
 from portfolios.standings import InForce, Standing, restrictions_in_force, trading_states
 from trading.models import Order
 from trading.services.order_cancels import CANCELLABLE
@@ -74,15 +74,22 @@ def _reduces(order: Order) -> bool:
 
 
 def orders_forbidden(*, account: BrokerAccount) -> list[tuple[Order, str]]:
-    """Return the open orders of an account that restrictions in force cancel, each with the reason, in two queries."""
+    """Return the open orders of an account that restrictions in force cancel, and those of cells that were put away.
+
+    Each comes with the reason; two queries.
+    """
     in_force = restrictions_in_force()
-    if not in_force.by_scope:
-        return []
     orders = Order.objects.filter(account=account, status__in=CANCELLABLE).select_related(
         "account", "cell__instrument", "cell__parameters", "cell__portfolio__account"
     )
-    found = ((order, _cancels(in_force, order)) for order in orders.order_by("id"))
+    if not in_force.by_scope:
+        orders = orders.filter(cell__status=Cell.Status.ARCHIVED)
+    found = ((order, _put_away(order) or _cancels(in_force, order)) for order in orders.order_by("id"))
     return [(order, reason) for order, reason in found if reason is not None]
+
+
+def _put_away(order: Order) -> str | None:
+    return "cancelled: the cell is archived" if order.cell.status == Cell.Status.ARCHIVED else None
 
 
 def _cancels(in_force: InForce, order: Order) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from portfolios.models import BrokerAccount, Portfolio
+from portfolios.models import BrokerAccount, Cell, Portfolio
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
+from trading.services.order_costs import shortfall
 from trading.services.order_ends import order_end
 from trading.services.order_states import order_claim
 from trading.services.pricing import needs_new_decision
@@ -52,21 +53,33 @@ def intent_stands(*, order: Order) -> bool:
 
 
 def intent_claim(*, order: Order) -> bool:
-    """Claim an intent for sending; return False where another process was first, or a halt forbids it.
+    """Claim an intent for sending; return False where another process was first, or it may not be sent any more.
 
-    The halt is asked for after the claim: what was claimed after a halt was committed is never sent.
+    A halt, a cell that was paused or put away, and what it holds are asked for after the claim: what was claimed after
+    a halt was committed is never sent, and neither is what money or shares that were taken out would have covered.
     """
     if not order_claim(order, S.SUBMITTING):
         return False
-    refusal = submission_refusal(order)
+    order.cell.refresh_from_db(fields=["status", "cash", "shares"])
+    refusal = _unwanted(order) or submission_refusal(order)
     if refusal is not None:
         _end(order, S.CANCELLED, refusal)
     return refusal is None
 
 
+def _unwanted(order: Order) -> str | None:
+    """Return why an order no longer suits its cell, which was just read; None where it does."""
+    cell = order.cell
+    by_hand = order.purpose == Order.Purpose.MANUAL and cell.status != Cell.Status.ARCHIVED
+    if cell.status != Cell.Status.ACTIVE and not by_hand:
+        return f"not sent: the cell is {cell.get_status_display().lower()}"
+    short = shortfall(order)
+    return None if short is None else f"not sent: {short}"
+
+
 def _end(order: Order, after: Order.Status, detail: str) -> bool:
     try:
-        return order_end(order=order, after=after, detail=detail, was_submitted=False)
+        return order_end(order=order, after=after, detail=detail, was_submitted=False, only_from=S(order.status))
     except Conflict as first:
         logger.info("%s", first)
         return False

@@ -116,6 +116,7 @@ def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
     rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
         portfolio=portfolio, instrument__among=prices
     )
+    # No join of parameters: a row that had to be waited for may refer to newer ones than were joined.
     rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument")
     cells = list(rows.order_by("id"))
     for cell in cells:
