@@ -66,6 +66,7 @@ def advance_replay(tenant_id: int, run_id: int) -> None:
 
 def replay_follow_up(tenant_id: int, run: ReplayRun, outcome: TickOutcome) -> None:
     """Tell those who watch about a step and wake what follows it."""
+    replay_close(run_id=run.pk)
     portfolio_publish(portfolio_id=run.portfolio_id, kind="tick")
     watch_limits.apply_async((tenant_id, run.portfolio_id), expires=LIMITS_EXPIRE_SECONDS)
     if outcome.order_count:

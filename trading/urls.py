@@ -62,6 +62,7 @@ urlpatterns = [
     path("cells/<int:cell_id>/withdraw/", actions.withdraw, name="cell-withdraw"),
     path("cells/<int:cell_id>/anchor/", actions.anchor, name="cell-anchor"),
     path("cells/<int:cell_id>/spread/", actions.spread, name="cell-spread"),
+    path("cells/<int:cell_id>/execution/", actions.execution, name="cell-execution"),
     path("cells/<int:cell_id>/slices/end/", actions.end_slices, name="cell-end-slices"),
     path("cells/<int:cell_id>/parameters/", parameters.change, name="cell-parameters"),
     path("cells/<int:cell_id>/parameters/<int:number>/", parameters.roll_back, name="cell-parameters-roll-back"),

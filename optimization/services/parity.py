@@ -1,14 +1,18 @@
 """Live proven equal to the backtest: the same bars through the live path and through `simulate`, compared row by row.
 
 The live path is the whole of it: ticks, gates, the rule, order intents, the paper broker, fills, ledger, corporate
-actions. What a backtest has beyond it (next-open fills, slippage, resting orders) is not compared here.
+actions; with resting execution also orders that rest, which meet each bar along its path. What a backtest has beyond it
+(next-open fills, slippage) is not compared here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+
+from django.db.models import Min
 
 from portfolios.commission import CommissionTerms
 from portfolios.models import Cell, Instrument, Portfolio, Tenant, User
@@ -24,6 +28,7 @@ from trading.services.replays import CellPlan, replay_create
 from volbal.common import numbers
 from volbal.common.tenancy import tenant_scope
 from volbal.strategy import ACTIONS, REASONS, Bars, Dividend, Reason, Result, Split, StrategyParameters, simulate
+from volbal.strategy.options import Execution, Path
 
 ORIGIN = Origin(task="parity")
 IN_PARTS = {"partial_fill_rate": 1.0, "partial_fill_parts": 5}
@@ -60,6 +65,7 @@ class ParityCase:
     """One cell on one series. `cash` is currency, of which `stock_fraction` (0 to 1) goes into shares at the start.
 
     With `partial_fills` each order fills in two to five parts, cut from `seed`, over as many reports at one price.
+    `execution` and `path` are as in `RunOptions`.
     """
 
     bars: Bars
@@ -70,6 +76,8 @@ class ParityCase:
     stock_fraction: float = 0.5
     reinvest: bool = False
     exchange: str = "XNYS"
+    execution: Execution = "watch"
+    path: Path = "ohlc"
     partial_fills: bool = False
     seed: int = 0
 
@@ -84,6 +92,8 @@ def parity_run(case: ParityCase, *, progress: Callable[[int, int], None] | None 
         cash=float(case.cash),
         stock_fraction=case.stock_fraction,
         reinvest=case.reinvest,
+        execution=case.execution,
+        path=case.path,
     )
     tenant = _create_tenant(case.bars.symbol)
     with tenant_scope(tenant.pk):
@@ -92,9 +102,11 @@ def parity_run(case: ParityCase, *, progress: Callable[[int, int], None] | None 
         replay_run_steps(run=run, steps=run.step_count, progress=told)
         cell = Cell.objects.get(portfolio=run.portfolio)
         evaluations = list(Evaluation.objects.filter(cell=cell).order_by("id"))
-        orders = list(Order.objects.filter(cell=cell).order_by("id"))
+        filled = Order.objects.filter(cell=cell).annotate(first_fill=Min("fills__id"))
+        orders = list(filled.exclude(purpose=Order.Purpose.RESTING, first_fill=None).order_by("first_fill", "id"))
+        compare_looks = _compare_rests if case.execution == "resting" else _compare_evaluations
         differences = [
-            *_compare_evaluations(evaluations, expected),
+            *compare_looks(evaluations, expected),
             *_compare_trades(orders, expected),
             *_compare_end(cell, expected),
             *_compare_marks(cell, expected),
@@ -136,7 +148,8 @@ def _create_run(tenant: Tenant, case: ParityCase) -> ReplayRun:
         account=account,
         name="Parity",
         series=[series],
-        cells=[CellPlan(instrument.symbol, case.cash, case.stock_fraction, own, case.reinvest)],
+        cells=[CellPlan(instrument.symbol, case.cash, case.stock_fraction, own, case.reinvest, case.execution)],
+        path=case.path,
         trading_hours=hours.EXTENDED if case.parameters.allow_after_hours else hours.REGULAR,
         origin=ORIGIN,
     )
@@ -161,13 +174,39 @@ def _compare_evaluations(live: list[Evaluation], expected: Result) -> Iterator[D
         yield from _compare(where, "reason", one.reason, reason)
 
 
-def _compare_trades(live: list[Order], expected: Result) -> Iterator[Difference]:
+def _compare_rests(live: list[Evaluation], expected: Result) -> Iterator[Difference]:
+    """Compare what stands at each close where orders rest: there the backtest tells of trades and not of actions.
+
+    An evaluation holds what stood before an order of its own: with one, its reason is compared instead.
+    """
+    columns = expected.columns
+    at_close = {trade.bar: trade for trade in expected.trades}
+    yield from _compare("run", "number of evaluations", len(live), len(expected.bars))
+    for index, one in enumerate(live[: len(expected.bars)]):
+        where = expected.bars.label(index)
+        if one.action == Evaluation.Action.HOLD:
+            anchor = float(columns.anchor[index])
+            yield from _compare(where, "cash", one.cash, numbers.money(float(columns.cash[index])))
+            yield from _compare(where, "shares", one.shares, numbers.shares(float(columns.shares[index])))
+            yield from _compare(where, "receivable", one.receivable, numbers.money(float(columns.receivable[index])))
+            yield from _compare(where, "anchor", one.anchor, None if math.isnan(anchor) else numbers.price(anchor))
+            reason = str(REASONS[columns.reason[index]])
+            if Reason.HALTED in (one.reason, reason):
+                yield from _compare(where, "reason", one.reason, reason)
+        else:
+            trade = at_close.get(index)
+            yield from _compare(where, "reason at the close", one.reason, None if trade is None else trade.reason)
+
+
+def _compare_trades(live: Sequence[Order], expected: Result) -> Iterator[Difference]:
     yield from _compare("run", "number of trades", len(live), len(expected.trades))
     for order, trade in zip(live, expected.trades, strict=False):
         yield from _compare(trade.at, "status", order.status, Order.Status.FILLED)
         yield from _compare(trade.at, "side", order.side, trade.side)
         yield from _compare(trade.at, "reason", order.reason, trade.reason)
         yield from _compare(trade.at, "quantity", order.filled_quantity, numbers.shares(trade.quantity))
+        mean = None if order.mean_price is None else numbers.price(order.mean_price)
+        yield from _compare(trade.at, "mean price", mean, numbers.price(trade.price))
         yield from _compare(trade.at, "notional", order.notional, numbers.money(trade.notional))
         yield from _compare(trade.at, "commission", order.commission, numbers.money(trade.commission))
 

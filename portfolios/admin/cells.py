@@ -31,6 +31,7 @@ class CellForm(OwnedForm):
     anchor = forms.DecimalField(required=False, help_text="Empty leaves it unset; such a cell cannot be started")
     preset = forms.ChoiceField(choices=[(one.name, one.label) for one in services.PRESETS.values()])
     reinvest_dividends = forms.BooleanField(required=False)
+    execution = forms.ChoiceField(choices=Cell.Execution.choices)
 
     def prepare(self) -> None:
         """Offer the portfolios of tenants the person acts in."""
@@ -169,6 +170,21 @@ class SpreadForm(ReasonForm):
         return services.cell_set_max_spread(cell=row, max_spread_bps=limit, origin=self.origin)
 
 
+class ExecutionForm(ReasonForm):
+    """Let cells watch their prices, or rest orders at their triggers."""
+
+    execution = forms.ChoiceField(choices=Cell.Execution.choices)
+
+    def prepare(self) -> None:
+        """Show the present way."""
+        if isinstance(self.row, Cell):
+            self.fields["execution"].initial = self.row.execution
+
+    def perform(self, row: Cell) -> Model:
+        """Call the service."""
+        return services.cell_set_execution(cell=row, execution=self.cleaned_data["execution"], origin=self.origin)
+
+
 def _is_kept(cell: Cell) -> bool:
     return cell.status != Cell.Status.ARCHIVED
 
@@ -179,7 +195,7 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
 
     list_display: ClassVar[tuple[str, ...]] = (
         "cell", "portfolio", "tenant", "status", "status_reason", "cash", "shares", "anchor", "orders_today",
-        "max_spread_bps",
+        "execution", "max_spread_bps",
     )  # fmt: skip
     list_filter = ("status", "portfolio__mode", "instrument")
     list_select_related = ("instrument", "portfolio", "tenant")
@@ -207,6 +223,7 @@ class CellAdmin(OperationsAdmin, TenantAdmin):
         Operation("adjust", "Adjust", AdjustForm),
         Operation("anchor", "Set anchor", AnchorForm, possible=_is_kept),
         Operation("spread", "Limit the spread", SpreadForm, possible=_is_kept),
+        Operation("execution", "Set how it trades", ExecutionForm, possible=_is_kept),
     )
 
     @admin.display(ordering="instrument__symbol")

@@ -64,6 +64,9 @@ class Cell(TenantOwned):
     opening_price = price_field(null=True, blank=True)
     reinvest_dividends = models.BooleanField(default=False)
     execution = models.CharField(max_length=8, choices=Execution, default=Execution.WATCH)
+    close_asked_on = models.DateField(
+        null=True, blank=True, help_text="The exchange's day whose close the rule was asked about while orders rest"
+    )
     max_spread_bps = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, blank=True, help_text="It does not trade at a wider spread"
     )

@@ -14,6 +14,7 @@ from portfolios.services.cells import cell_archive, cell_halt, cell_open, cell_p
 from portfolios.services.changes import changing
 from portfolios.services.commissions import commission_set, commission_withdraw
 from portfolios.services.events import event_record
+from portfolios.services.executions import cell_set_execution
 from portfolios.services.instruments import instrument_create
 from portfolios.services.ledger import Movement, ledger_post
 from portfolios.services.money import cell_adjust, cell_deposit, cell_withdraw
@@ -63,6 +64,7 @@ __all__ = [
     "cell_pause",
     "cell_resume",
     "cell_set_anchor",
+    "cell_set_execution",
     "cell_set_max_spread",
     "cell_start",
     "cell_withdraw",

@@ -15,6 +15,7 @@ from portfolios.models.restriction import PERSON
 from portfolios.services.amounts import cash_amount, price_amount, share_amount
 from portfolios.services.changes import changing, lock
 from portfolios.services.checks import insert, require_reason
+from portfolios.services.executions import require_known_execution
 from portfolios.services.ledger import Movement, book
 from portfolios.services.opening import stock_value
 from portfolios.services.origin import Origin
@@ -57,11 +58,13 @@ def cell_open(
     parameters: StrategyParameters | Mapping[str, Any] | None = None,
     name: str = "",
     reinvest_dividends: bool = False,
+    execution: str = Cell.Execution.WATCH,
 ) -> Cell:
     """Open a stopped cell with what it holds at `price`, its anchor (or none) and parameter version 1.
 
-    Raises Refused naming the number, name or parameter that cannot be.
+    Raises Refused naming the number, name, execution or parameter that cannot be.
     """
+    require_known_execution(execution)
     price = price_amount("price", price)
     cash, shares = cash_amount("cash", cash), share_amount("shares", shares)
     moment = require_aware(as_of, "as_of")
@@ -80,6 +83,7 @@ def cell_open(
             opening_value=cash + stock_value(shares, price),
             opening_price=price,
             reinvest_dividends=reinvest_dividends,
+            execution=execution,
         )
         insert(cell)
         opening = Movement(
@@ -89,7 +93,7 @@ def cell_open(
             book(account=portfolio.account, owner=change.row, movements=[opening], as_of=moment, origin=origin)
             change.row.parameters = first_version(cell=cell, values=parameters, origin=origin)
             change.details |= {"portfolio_id": portfolio.pk, "instrument_id": instrument.pk, "price": price}
-            change.details |= {"anchor": cell.anchor, "name": name}
+            change.details |= {"anchor": cell.anchor, "name": name, "execution": execution}
     return cell
 
 

@@ -29,3 +29,14 @@ def cell_uncount_order(*, cell: Cell, day: dt.date) -> None:
     """Take back an order of the exchange's `day` that was never submitted; the caller holds the cell locked."""
     if cell.orders_day == day and cell.orders_today > 0:
         cell.orders_today -= 1
+
+
+def cell_count_order(*, cell: Cell, day: dt.date) -> None:
+    """Count an order that began to fill on the exchange's `day`; the caller holds the cell locked and saves it.
+
+    A fill of an earlier day than is counted now changes nothing.
+    """
+    if cell.orders_day == day:
+        cell.orders_today += 1
+    elif cell.orders_day is None or cell.orders_day < day:
+        cell.orders_today, cell.orders_day = 1, day

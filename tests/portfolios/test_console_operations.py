@@ -176,7 +176,11 @@ FREE = {"name": "New", "broker": "paper", "currency": "USD"}
 CREATIONS: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (BrokerAccount, FREE, "operator"),
     (Portfolio, PAPER, "operator"),
-    (Cell, {"name": "New", "price": "100", "cash": "10", "shares": "1", "preset": "patient"}, "operator"),
+    (
+        Cell,
+        {"name": "New", "price": "100", "cash": "10", "shares": "1", "preset": "patient", "execution": "resting"},
+        "operator",
+    ),
     (Membership, {"email": "new@example.com", "role": "trader"}, "operator"),
     (Instrument, {"symbol": "NEW", "name": "New", "exchange": "XNYS", "currency": "USD"}, "platform"),
     (User, {"email": "new@example.com", "name": "New"}, "platform"),

@@ -64,16 +64,22 @@ class SpeedForm(PlainForm):
 class AgainForm(PlainForm):
     """Start the same replay in a fresh portfolio."""
 
+    path = forms.ChoiceField(
+        choices=[("", "As before"), *ReplayRun.Path.choices],
+        required=False,
+        help_text="How orders that rest meet a bar's prices",
+    )
+
     def perform(self, row: ReplayRun) -> Model:
         """Call the service."""
-        return replays.replay_start_again(run=row, origin=self.origin)
+        return replays.replay_start_again(run=row, origin=self.origin, path=self.cleaned_data["path"])
 
 
 @admin.register(ReplayRun)
 class ReplayRunAdmin(OperationsAdmin, TenantAdmin):
     """Replays and how far they are."""
 
-    list_display = ("portfolio", "status", "position", "step_count", "steps_per_second", "as_of", "created_at")
+    list_display = ("portfolio", "status", "position", "step_count", "steps_per_second", "path", "as_of", "created_at")
     list_filter = ("status",)
     list_select_related = ("portfolio",)
     search_fields = ("portfolio__name",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -26,7 +26,7 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One instrument's closes by stamp (UTC nanoseconds).
+    """One instrument's bars by stamp (UTC nanoseconds).
 
     `previous_closes` are the closes of the day before, in today's shares where a split came between; NaN on the
     first day.
@@ -35,6 +35,9 @@ class Track:
     instrument_id: int
     symbol: str
     stamps: NDArray[np.int64]
+    opens: NDArray[np.float64]
+    highs: NDArray[np.float64]
+    lows: NDArray[np.float64]
     closes: NDArray[np.float64]
     previous_closes: NDArray[np.float64]
 
@@ -66,21 +69,42 @@ class Timeline:
 
     def quotes(self, step: int, *, source: str, received_at: dt.datetime) -> list[PriceQuote]:
         """Return the close of every instrument that has a bar at a step."""
+        closes = {track.instrument_id: float(track.closes[place]) for track, place in self._at(step)}
+        return self.quotes_at(step, closes, source=source, received_at=received_at)
+
+    def quotes_at(
+        self, step: int, prices: Mapping[int, float], *, source: str, received_at: dt.datetime
+    ) -> list[PriceQuote]:
+        """Return quotes at `prices`, by instrument id, of those that have a bar at a step."""
         moment = self.moment(step)
-        found = ((track, track.index(int(self.stamps[step]))) for track in self.tracks)
         return [
             PriceQuote(
                 instrument_id=track.instrument_id,
                 source=source,
                 is_synthetic=self.is_synthetic,
-                last=numbers.price(float(track.closes[place])),
+                last=numbers.price(prices[track.instrument_id]),
                 previous_close=track.previous_close(place),
                 as_of=moment,
                 received_at=received_at,
             )
-            for track, place in found
-            if place is not None
+            for track, place in self._at(step)
+            if track.instrument_id in prices
         ]
+
+    def paths(self, step: int, *, low_first: bool) -> dict[int, tuple[float, float, float, float]]:
+        """Return the four points along which a bar is walked, by instrument id (strategy 12)."""
+        found = {}
+        for track, place in self._at(step):
+            ends = float(track.highs[place]), float(track.lows[place])
+            second, third = reversed(ends) if low_first else ends
+            found[track.instrument_id] = (float(track.opens[place]), second, third, float(track.closes[place]))
+        return found
+
+    def _at(self, step: int) -> Iterator[tuple[Track, int]]:
+        for track in self.tracks:
+            place = track.index(int(self.stamps[step]))
+            if place is not None:
+                yield track, place
 
     def starting_at(self, step: int) -> frozenset[str]:
         """Return the symbols whose first bar is at a step."""
@@ -118,7 +142,9 @@ def _track(series: BarSeries, after_hours: bool, start_day: dt.date | None) -> T
     bars = load_bars(series).select(start=start_day, after_hours=after_hours)
     stamps = _daily_stamps(series, bars) if series.resolution == BarSeries.Resolution.DAILY else bars.stamps
     previous = _previous_closes(bars, load_actions(series.instrument)[1])
-    return Track(series.instrument_id, series.instrument.symbol, stamps, bars.close, previous)
+    return Track(
+        series.instrument_id, series.instrument.symbol, stamps, bars.open, bars.high, bars.low, bars.close, previous
+    )
 
 
 def _previous_closes(bars: Bars, splits: Iterable[Split]) -> NDArray[np.float64]:

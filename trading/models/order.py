@@ -105,6 +105,9 @@ class Order(TenantOwned):
     broker_status = models.CharField(max_length=16, blank=True, help_text="Where the broker last said it is")
     broker_filled_quantity = shares_field(null=True, blank=True, help_text="Shares it last said are filled")
     not_found_at = models.DateTimeField(null=True, blank=True, help_text="Since when the broker says it knows it not")
+    is_counted = models.BooleanField(
+        default=True, help_text="It counts among its day's orders; where orders rest only once it fills"
+    )
     is_overfilled = models.BooleanField(default=False, help_text="More was filled than ordered")
     noted_at = models.DateTimeField(null=True, blank=True, help_text="When a person took note of what went wrong")
     filled_quantity = shares_field(default=Decimal(0))
@@ -125,6 +128,12 @@ class Order(TenantOwned):
         constraints = [
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_bounds"),
             models.UniqueConstraint(fields=["plan", "slice_number"], name="order_slice_once"),
+            models.UniqueConstraint(
+                fields=["cell", "side"],
+                condition=models.Q(purpose="resting")
+                & ~models.Q(status__in=["filled", "cancelled", "rejected", "expired"]),
+                name="order_resting_one_a_side",
+            ),
         ]
         indexes = [
             models.Index(fields=["cell", "-id"], name="order_by_cell"),

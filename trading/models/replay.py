@@ -19,6 +19,10 @@ class ReplayRun(TenantOwned):
         PAUSED = "paused", "Paused"
         FINISHED = "finished", "Finished"
 
+    class Path(models.TextChoices):
+        OHLC = "ohlc", "Open, high, low, close"
+        OLHC = "olhc", "Open, low, high, close"
+
     MINIMUM_SPEED, MAXIMUM_SPEED = Decimal("0.1"), Decimal(50)
 
     portfolio = models.OneToOneField(Portfolio, on_delete=models.PROTECT, related_name="replay")
@@ -39,6 +43,12 @@ class ReplayRun(TenantOwned):
     as_of = models.DateTimeField(null=True, blank=True, help_text="The prices' time of the last step")
     paced_from = models.DateTimeField(null=True, blank=True, help_text="Wall clock from which steps are counted")
     paced_position = models.PositiveIntegerField(default=0, help_text="Position at paced_from")
+    path = models.CharField(
+        max_length=4, choices=Path, default=Path.OHLC, help_text="How orders that rest meet a bar's prices"
+    )
+    walk = models.JSONField(
+        default=dict, blank=True, help_text="How far the bar of the next step is walked: its point and the prices there"
+    )
     cells = models.JSONField(help_text="How to open the cells: symbol, amount, stock_fraction, parameters")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -77,6 +77,15 @@ class ActionBook:
                 price = prices[cell.instrument_id].accepted
             self._pay(cell, one, price)
 
+    def reinvest(self, paid: Iterable[ActionApplication], cells: Sequence[Cell], prices: Mapping[int, Decimal]) -> None:
+        """Put dividends that were paid at this moment into shares at `prices`, by instrument id."""
+        by_id = {cell.pk: cell for cell in cells}
+        for one in sorted(paid, key=_pay_order):
+            cell = by_id[one.cell_id]
+            with self._changes.changing(cell, kind="cell.dividend_reinvested") as change:
+                self._reinvest(cell, one, prices[cell.instrument_id])
+                change.details |= {"action": one.action_id}
+
     def write(self) -> None:
         """Write all of it, in a number of statements that does not grow with the cells."""
         LedgerEntry.objects.bulk_create(self._entries)

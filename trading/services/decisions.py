@@ -18,6 +18,8 @@ from trading.services.exposure import exposure_decision
 from trading.services.gates import Gate, GateFacts, gate_of
 from trading.services.order_expiry import order_expires_at
 from trading.services.pricing import MarketPrice
+from trading.services.resting_rule import CellRests
+from trading.services.resting_ticks import resting_look
 from trading.services.restrictions import reducing_decision
 from trading.services.slices import slices_look
 from trading.services.triggers import triggers_put_in_force
@@ -47,6 +49,8 @@ class CellDecision:
     limit_price: float | None = None
     plan: OrderPlan | None = None
     schedule: EvenSlices | None = None
+    rests: CellRests | None = None
+    asked_on: dt.date | None = None
 
     @property
     def is_order(self) -> bool:
@@ -73,6 +77,7 @@ def decide_cells(
         gate_of(facts, cell, prices[cell.instrument_id]) or _broken(row) for cell, row in zip(cells, rows, strict=True)
     ]
     slices = slices_look(cells, days, prices, (rows, parameters), gates, facts)
+    resting = resting_look(cells, days, prices, (rows, parameters), gates, terms, facts)
     answers = decide_many(np.array([float(price) for price in known.values()]), rows, parameters)
     decided = []
     for index, cell in enumerate(cells):
@@ -81,17 +86,21 @@ def decide_cells(
         plan = None if answer is None else facts.plans[cell.id]
         if answer is None:
             answer = answers.decision(index) if gate is None else _gated(gate, price, rows[index], parameters[index])
-        if facts.standings[cell.id].is_reducing:
-            low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
-            answer = reducing_decision(answer, min_stock=low, max_stock=high)
-        answer = exposure_decision(answer, facts.rooms.get(cell.id, ()))
+        if cell.id in resting.answers:
+            answer = resting.answers[cell.id]
+        else:
+            if facts.standings[cell.id].is_reducing:
+                low, high = float(parameters[index][at.MIN_STOCK]), float(parameters[index][at.MAX_STOCK])
+                answer = reducing_decision(answer, min_stock=low, max_stock=high)
+            answer = exposure_decision(answer, facts.rooms.get(cell.id, ()))
         schedule = _schedule_of(answer, parameters[index]) if plan is None else None
         quantity, limit = _order_of(answer, rows[index], parameters[index], facts, schedule)
         decided.append(
             CellDecision(
-                cell, price, rows[index], parameters[index], answer, terms[cell.id], quantity, limit, plan, schedule
+                cell, price, rows[index], parameters[index], answer, terms[cell.id], quantity, limit, plan, schedule,
+                resting.rests.get(cell.id), resting.asked_on.get(cell.id),
             )
-        )
+        )  # fmt: skip
     return decided
 
 
@@ -186,6 +195,7 @@ def intent_of(portfolio: Portfolio, one: CellDecision, evaluation_id: int, tick:
         commission_per_share=one.terms.per_share,
         commission_min=one.terms.minimum,
         commission_cap=one.terms.cap,
+        is_counted=one.cell.execution != Cell.Execution.RESTING,
         expires_at=order_expires_at(
             portfolio=portfolio,
             exchange=one.cell.instrument.exchange,

@@ -14,6 +14,7 @@ from portfolios.services.changes import changing
 from portfolios.services.ledger import Movement, book
 from portfolios.services.origin import Origin
 from trading.brokers.base import FillReport
+from trading.marketdata.calendars import exchange_calendar
 from trading.models import Fill, Order
 from trading.services.holding import fill_hold
 from trading.services.marks import mark_refresh
@@ -24,6 +25,7 @@ from trading.services.positions import position_of, position_write
 from trading.services.protective_stop import halt_if_stopped
 from trading.services.refusals import report_refuse
 from trading.services.report_checks import Refusal, fill_kept, fill_refusal
+from trading.services.resting_wakes import order_count, rests_look_again
 from volbal.common import numbers
 from volbal.common.errors import Conflict, VolbalError
 from volbal.common.tenancy import require_tenant
@@ -96,6 +98,8 @@ def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
     book(account=order.account, owner=cell, movements=_movements(order, fill), as_of=fill.as_of, origin=ORIGIN)
     _advance_order(order, report, filled)
     position = booking.position
+    if not order.is_counted:
+        order_count(cell=cell, order=order, as_of=report.as_of)
     if order.plan is not None:
         slice_filled(plan=order.plan, quantity=report.quantity, price=report.price)
     if order.has_ended:
@@ -103,7 +107,8 @@ def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
     position_write(cell, position, report.as_of)
     halt_if_stopped(cell=cell, order=order)
     halt_if_negative(cell, position)
-    mark_refresh(cell=cell)
+    mark_refresh(cell=cell, day=exchange_calendar(cell.instrument.exchange).day_of(report.as_of))
+    rests_look_again(cell)
     return fill
 
 

@@ -31,6 +31,13 @@ class GateFacts:
     rooms: Mapping[int, tuple[Room, ...]] = field(default_factory=dict)
     plans: Mapping[int, OrderPlan] = field(default_factory=dict)
     account_is_blocked: bool = False
+    cells_resting: frozenset[int] = frozenset()
+
+    def in_flight(self, cell: Cell) -> bool:
+        """Whether an order of a cell is on its way: where orders rest, one that does not (strategy 12)."""
+        if cell.id not in self.cells_with_open_orders:
+            return False
+        return cell.execution != Cell.Execution.RESTING or cell.id not in self.cells_resting
 
 
 def account_blocks(account: BrokerAccount) -> bool:
@@ -42,10 +49,31 @@ def account_blocks(account: BrokerAccount) -> bool:
     return state is not None and state.blocks
 
 
+@dataclass(frozen=True, slots=True)
+class OpenOrders:
+    """The ids of cells with an order that has not ended, and of those whose open orders all rest at their triggers."""
+
+    cells: frozenset[int]
+    resting: frozenset[int]
+
+    @property
+    def others(self) -> frozenset[int]:
+        """Return the cells with an open order that does not rest."""
+        return self.cells - self.resting
+
+
+def open_orders(portfolio: Portfolio) -> OpenOrders:
+    """Return which cells have orders that have not ended, in one query."""
+    rows = Order.objects.filter(cell__portfolio=portfolio).exclude(status__in=Order.ENDED)
+    found = rows.order_by().values_list("cell_id", "purpose")
+    cells = frozenset(cell_id for cell_id, _ in found)
+    others = frozenset(cell_id for cell_id, purpose in found if purpose != Order.Purpose.RESTING)
+    return OpenOrders(cells, cells - others)
+
+
 def cells_with_open_orders(portfolio: Portfolio) -> frozenset[int]:
     """Return the ids of cells whose order has not ended, in one query."""
-    rows = Order.objects.filter(cell__portfolio=portfolio).exclude(status__in=Order.ENDED)
-    return frozenset(rows.values_list("cell_id", flat=True))
+    return open_orders(portfolio).cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +93,7 @@ def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
         return Gate(Reason.HALTED)
     if cell.id in facts.cells_awaiting_split:
         return Gate(Reason.CORPORATE_ACTION_PENDING)
-    if cell.id in facts.cells_with_open_orders:
+    if facts.in_flight(cell):
         return Gate(Reason.ORDER_IN_FLIGHT)
     if not _is_open(facts, cell):
         return Gate(Reason.MARKET_CLOSED)

@@ -42,9 +42,12 @@ def marks_store(*, cells: Iterable[Cell], days: dict[int, dt.date], prices: dict
     return sum((value for _, _, value in worth), numbers.ZERO)
 
 
-def mark_refresh(*, cell: Cell) -> None:
-    """Mark a cell, which the caller holds locked, again at its newest close after a fill."""
+def mark_refresh(*, cell: Cell, day: dt.date | None = None) -> None:
+    """Mark a cell, which the caller holds locked, again at its newest close after its books changed.
+
+    What happened on a `day` that has no mark yet leaves those of the days before it alone.
+    """
     mark = DailyMark.objects.filter(cell=cell).order_by("-day").first()
-    if mark is not None:
+    if mark is not None and (day is None or mark.day >= day):
         mark.value = value_at(cell, mark.close)
         mark.save(update_fields=["value"])

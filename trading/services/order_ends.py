@@ -15,6 +15,7 @@ from trading.services.order_plans import position_at_end
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
 from trading.services.protective_stop import halt_if_stopped
+from trading.services.resting_wakes import rests_look_again
 from volbal.common.errors import Conflict
 from volbal.strategy.fills import OrderFilled
 
@@ -56,7 +57,7 @@ def order_end(
             )
         end_on(cell=change.row, order=order, after=after, detail=detail, as_of=as_of, reject_code=reject_code)
         # Of an order worked in slices the first counts.
-        if not was_submitted and order.slice_number in (None, 1):
+        if not was_submitted and order.is_counted and order.slice_number in (None, 1):
             day = exchange_calendar(change.row.instrument.exchange).day_of(order.as_of)
             cell_uncount_order(cell=change.row, day=day)
         change.details |= {"order": order.pk, "status": after, "filled": order.filled_quantity}
@@ -75,6 +76,7 @@ def end_on(
     position = position_at_end(order=order, position=position_of(cell), filled=filled, as_of=as_of)
     position_write(cell, position, as_of)
     halt_if_stopped(cell=cell, order=order)
+    rests_look_again(cell)
 
 
 def end_told(order: Order) -> Order.Status | None:

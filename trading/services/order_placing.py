@@ -71,10 +71,11 @@ def order_place(*, cell: Cell, terms: OrderTerms, origin: Origin, key: str = "")
         _require_taken(broker_of(change.row.portfolio.account).capabilities, order)
         _require_covered(change.row, order)
         order.save(force_insert=True)
-        cells_count_orders(
-            cells=[change.row], days={cell.pk: exchange_calendar(cell.instrument.exchange).day_of(moment)}
-        )
-        change.row.refresh_from_db(fields=["orders_today", "orders_day"])
+        if order.is_counted:
+            cells_count_orders(
+                cells=[change.row], days={cell.pk: exchange_calendar(cell.instrument.exchange).day_of(moment)}
+            )
+            change.row.refresh_from_db(fields=["orders_today", "orders_day"])
         change.details |= {"order": order.pk, "side": order.side, "quantity": order.quantity, "type": order.type}
     task_start(tasks.send_orders, cell.tenant_id, order.account_id)
     return order
@@ -120,6 +121,7 @@ def _intent(cell: Cell, terms: OrderTerms, origin: Origin, client_order_id: str)
         commission_per_share=schedule.per_share,
         commission_min=schedule.minimum,
         commission_cap=schedule.cap,
+        is_counted=cell.execution != Cell.Execution.RESTING,
         expires_at=order_expires_at(
             portfolio=portfolio,
             exchange=cell.instrument.exchange,

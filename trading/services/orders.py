@@ -30,6 +30,7 @@ from trading.services.order_cancels import order_cancel
 from trading.services.order_ends import order_end
 from trading.services.order_states import ForbiddenMoveError, order_claim
 from trading.services.reconciliation import reconciliation_require
+from trading.services.resting_cancels import rests_take_back
 from trading.services.restrictions import orders_forbidden
 from trading.services.submission import intent_claim, intent_stands, intents_expire
 from volbal.common import clock, numbers
@@ -50,6 +51,7 @@ def orders_send(*, account_id: int) -> list[Fill]:
     intents_expire(account=account)
     try:
         orders_cancel_forbidden(account=account)
+        rests_take_back(account=account, broker=broker)
         orders_recover(account=account, broker=broker)
         asked = orders_ask(account=account, broker=broker)
         if not reconciliation_require(account=account).blocks:

@@ -59,9 +59,14 @@ def history_take(*, quotes: Iterable[PriceQuote], as_of: dt.datetime) -> dict[in
     A replay is history, complete and accepted: nothing in it is refused or remembered.
     """
     given = list(quotes)
-    prices = {quote.instrument_id: _accepted(quote, as_of) for quote in given}
+    prices = history_prices(given, as_of)
     quotes_store(quotes=given, prices=prices)
     return prices
+
+
+def history_prices(quotes: Iterable[PriceQuote], as_of: dt.datetime) -> dict[int, MarketPrice]:
+    """Return each instrument's price in a replay by its id, and keep nothing."""
+    return {quote.instrument_id: _accepted(quote, as_of) for quote in quotes}
 
 
 def prices_judge(*, quotes: Iterable[PriceQuote], as_of: dt.datetime) -> dict[int, MarketPrice]:

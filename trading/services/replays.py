@@ -13,16 +13,20 @@ from portfolios.models import BrokerAccount, Cell, Instrument, Portfolio
 from portfolios.services.cells import cell_open, cell_start
 from portfolios.services.changes import changing
 from portfolios.services.events import event_record, subject_of
+from portfolios.services.executions import require_known_execution
 from portfolios.services.opening import opening_preview
 from portfolios.services.origin import Origin
-from portfolios.services.parameters import merged
+from portfolios.services.parameters import merged, require_execution
 from portfolios.services.portfolios import portfolio_archive
 from trading.feeds.registry import REPLAY
 from trading.feeds.replay import Timeline, timeline_of
 from trading.models import BarSeries, ReplayRun
 from trading.services.accounts import portfolio_open, portfolio_require
-from trading.services.gates import account_blocks, cells_with_open_orders
+from trading.services.gates import account_blocks, open_orders
 from trading.services.order_plans import plans_finish
+from trading.services.resting_cancels import rests_finish
+from trading.services.resting_walks import WalkWaits, bar_walk
+from trading.services.sending import account_send
 from trading.services.ticks import TickOutcome, tick_run
 from volbal.common import clock, numbers
 from volbal.common.errors import Refused
@@ -43,6 +47,7 @@ class CellPlan:
     stock_fraction: float
     parameters: dict[str, Any]
     reinvest_dividends: bool = False
+    execution: str = Cell.Execution.WATCH
 
     def as_json(self) -> dict[str, Any]:
         """Return what ReplayRun.cells keeps."""
@@ -52,6 +57,7 @@ class CellPlan:
             "stock_fraction": self.stock_fraction,
             "parameters": self.parameters,
             "reinvest_dividends": self.reinvest_dividends,
+            "execution": self.execution,
         }
 
     @classmethod
@@ -63,6 +69,7 @@ class CellPlan:
             kept["stock_fraction"],
             kept["parameters"],
             kept["reinvest_dividends"],
+            kept.get("execution", Cell.Execution.WATCH),
         )
 
 
@@ -76,15 +83,18 @@ def replay_create(
     trading_hours: str = Portfolio.TradingHours.REGULAR,
     start_day: dt.date | None = None,
     steps_per_second: Decimal = Decimal(1),
+    path: str = ReplayRun.Path.OHLC,
     started_from: ReplayRun | None = None,
 ) -> ReplayRun:
     """Open a fresh portfolio for a pass over `series`. The cells are opened by its first step, at the first close.
 
-    Raises Refused, before anything is written, when a cell names a symbol without a series or could not be opened,
-    and for a speed out of bounds.
+    `path` is how orders that rest meet each bar: its high before its low, or after it. Raises Refused, before anything
+    is written, when a cell names a symbol without a series or could not be opened, and for a speed or path that cannot
+    be.
     """
     _require_openable(cells, series)
     _require_speed(steps_per_second)
+    _require_path(path)
     timeline = timeline_of(series, trading_hours, start_day)
     with transaction.atomic():
         portfolio = portfolio_open(
@@ -104,6 +114,7 @@ def replay_create(
             first_as_of=timeline.moment(0),
             last_as_of=timeline.moment(len(timeline) - 1),
             steps_per_second=steps_per_second,
+            path=path,
             cells=[plan.as_json() for plan in cells],
         )
         run.series.set(series)
@@ -140,8 +151,11 @@ def replay_set_speed(*, run: ReplayRun, steps_per_second: Decimal, origin: Origi
         _pace(change.row)
 
 
-def replay_start_again(*, run: ReplayRun, origin: Origin) -> ReplayRun:
-    """Start the same replay in a fresh portfolio; the old one is kept, archived, to read."""
+def replay_start_again(*, run: ReplayRun, origin: Origin, path: str = "") -> ReplayRun:
+    """Start the same replay in a fresh portfolio; the old one is kept, archived, to read.
+
+    It goes along another `path` where one is given. Raises Refused for one that cannot be.
+    """
     with transaction.atomic():
         if run.status == ReplayRun.Status.RUNNING:
             replay_pause(run=run, origin=origin)
@@ -156,6 +170,7 @@ def replay_start_again(*, run: ReplayRun, origin: Origin) -> ReplayRun:
             trading_hours=run.portfolio.trading_hours,
             start_day=run.start_day,
             steps_per_second=run.steps_per_second,
+            path=path or run.path,
             started_from=run,
         )
         portfolio_archive(portfolio=run.portfolio, origin=origin)
@@ -175,10 +190,23 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
     """Take one step of a replay: the tick of the next stamp. Return None where there is nothing to do now.
 
     The next step waits until the orders of the last have ended and the account agrees with its broker, so that it
-    decides exactly as the backtest does.
+    decides exactly as the backtest does. Where cells rest orders the bar is walked first, and the account's sender is
+    called, outside any transaction, each time that orders are laid, cancelled or reached; where that moves nothing the
+    walk goes on at a later call.
     With `only_if_due` False a paused run is stepped by hand. A run that nobody served for longer than it may catch up
     goes on from where it is, at its pace: nobody wants to see a night pass in a minute.
     """
+    before: WalkWaits | None = None
+    while True:
+        found = _step(run_id, only_if_due=only_if_due)
+        if not isinstance(found, WalkWaits):
+            return found
+        if found == before or account_send(account_id=found.account_id).waits:
+            return None
+        before = found
+
+
+def _step(run_id: int, *, only_if_due: bool) -> TickOutcome | WalkWaits | None:
     with transaction.atomic():
         run = (
             ReplayRun.objects.select_for_update(of=("self",), no_key=True)
@@ -189,38 +217,49 @@ def replay_step(*, run_id: int, only_if_due: bool = True) -> TickOutcome | None:
             return None
         if only_if_due and not steps_due(run, clock.now()):
             return None
-        if cells_with_open_orders(run.portfolio) or account_blocks(run.portfolio.account):
+        if open_orders(run.portfolio).others or account_blocks(run.portfolio.account):
             return None
         portfolio_require(run.portfolio)
         timeline = _timeline(run)
         moment = timeline.moment(run.position)
-        _open_cells(run, timeline, moment)
-        outcome = tick_run(
-            portfolio_id=run.portfolio_id,
+        if not run.walk:
+            _open_cells(run, timeline, moment)
+        waits = bar_walk(run=run, timeline=timeline, moment=moment)
+        if waits is not None:
+            run.save(update_fields=["walk"])
+            return waits
+        return _tick(run, timeline, moment)
+
+
+def _tick(run: ReplayRun, timeline: Timeline, moment: dt.datetime) -> TickOutcome | None:
+    """Take the tick at the close of a step, which has been walked, and move the run on; it is held."""
+    outcome = tick_run(
+        portfolio_id=run.portfolio_id,
+        as_of=moment,
+        quotes=timeline.quotes(run.position, source=run.source, received_at=clock.now()),
+    )
+    run.position, run.as_of = run.position + 1, moment
+    if run.position >= run.step_count:
+        run.status = ReplayRun.Status.FINISHED
+        event_record(
+            kind="replay.finished",
+            subject=subject_of(run),
+            origin=ORIGIN,
+            tenant_id=run.tenant_id,
             as_of=moment,
-            quotes=timeline.quotes(run.position, source=run.source, received_at=clock.now()),
         )
-        run.position, run.as_of = run.position + 1, moment
-        if run.position >= run.step_count:
-            run.status = ReplayRun.Status.FINISHED
-            event_record(
-                kind="replay.finished",
-                subject=subject_of(run),
-                origin=ORIGIN,
-                tenant_id=run.tenant_id,
-                as_of=moment,
-            )
-        if steps_due(run, clock.now()) > 1 + CATCH_UP_SECONDS * run.steps_per_second:
-            _pace(run)
-        run.save(update_fields=["position", "as_of", "status", "paced_from", "paced_position"])
+    if steps_due(run, clock.now()) > 1 + CATCH_UP_SECONDS * run.steps_per_second:
+        _pace(run)
+    run.save(update_fields=["position", "as_of", "status", "paced_from", "paced_position", "walk"])
     return outcome
 
 
 def replay_close(*, run_id: int) -> None:
-    """Once a run has finished and its last orders have filled, end what is still worked in slices."""
+    """Once a run has finished, cancel what rests, and end what is worked in slices once its orders have filled."""
     run = ReplayRun.objects.select_related("portfolio").get(pk=run_id)
     if run.status == ReplayRun.Status.FINISHED:
         plans_finish(portfolio=run.portfolio)
+        rests_finish(portfolio=run.portfolio)
 
 
 def _timeline(run: ReplayRun) -> Timeline:
@@ -238,7 +277,8 @@ def _require_openable(cells: list[CellPlan], series: list[BarSeries]) -> None:
     if twice:
         raise Refused(f"{', '.join(twice)} is given more than one cell; expected one each.", code="cell_twice")
     for plan in cells:
-        merged(StrategyParameters(), plan.parameters)
+        require_known_execution(plan.execution)
+        require_execution(plan.execution, merged(StrategyParameters(), plan.parameters))
         opening_preview(price=Decimal(1), amount=plan.amount, stock_fraction=plan.stock_fraction)
 
 
@@ -249,6 +289,11 @@ def _require_speed(steps_per_second: Decimal) -> None:
             f"{steps_per_second} steps a second is outside {ReplayRun.MINIMUM_SPEED} to {ReplayRun.MAXIMUM_SPEED}.",
             code="speed_bounds",
         )
+
+
+def _require_path(path: str) -> None:
+    if path not in ReplayRun.Path.values:
+        raise Refused(f"path is {path!r}; expected one of {', '.join(ReplayRun.Path.values)}.", code="path")
 
 
 def _require_unfinished(run: ReplayRun) -> None:
@@ -289,6 +334,7 @@ def _open_cell(run: ReplayRun, plan: CellPlan, close: float, moment: dt.datetime
         anchor=numbers.price(close),
         parameters=plan.parameters,
         reinvest_dividends=plan.reinvest_dividends,
+        execution=plan.execution,
     )
     cell_start(cell=cell, origin=ORIGIN)
     return cell

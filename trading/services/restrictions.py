@@ -47,10 +47,11 @@ def submission_refusal(order: Order) -> str | None:
     The order carries its cell, portfolio and account. Cancellations are never asked about.
     """
     standing = restrictions_in_force(portfolio_ids=[order.cell.portfolio_id]).of_cell(order.cell)
-    return _forbids(standing, order)
+    return order_forbidden(standing, order)
 
 
-def _forbids(standing: Standing, order: Order) -> str | None:
+def order_forbidden(standing: Standing, order: Order) -> str | None:
+    """Return why an order of a cell, which it carries, may not be sent where the cell stands so; None where it may."""
     if standing.is_halted:
         return f"not sent: trading is halted here: {standing.reason}"[:240]
     if standing.is_reducing and not _reduces(order):
@@ -94,7 +95,9 @@ def _put_away(order: Order) -> str | None:
 
 def _cancels(in_force: InForce, order: Order) -> str | None:
     standing = in_force.of_cell(order.cell)
-    holding = [one for one in standing.held_by if one.cancels_orders]
+    # What rests at a trigger never outlives a halt (strategy 12).
+    rests = order.purpose == Order.Purpose.RESTING
+    holding = [one for one in standing.held_by if one.cancels_orders or rests]
     for one in holding:
         if one.state == TradingRestriction.State.HALTED:
             return f"cancelled by a halt: {one.reason}"[:240]

@@ -46,6 +46,8 @@ def intent_stands(*, order: Order) -> bool:
         "before it was sent; the rule is asked again."
     )
     if _end(order, S.CANCELLED, detail):
+        # Where orders rest, the question near the close is asked again too.
+        Cell.objects.filter(pk=order.cell_id, close_asked_on__isnull=False).update(close_asked_on=None)
         # After the order's own transaction: a tick holds its portfolio first and then the cells.
         ticking = Portfolio.objects.filter(pk=order.cell.portfolio_id, next_tick_at__isnull=False)
         ticking.update(next_tick_at=clock.now())

@@ -19,11 +19,13 @@ from trading.models import Evaluation, Order, Tick
 from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
 from trading.services.exposure import buy_rooms
-from trading.services.gates import GateFacts, account_blocks, cells_with_open_orders
+from trading.services.gates import GateFacts, account_blocks, open_orders
 from trading.services.marks import marks_store
 from trading.services.order_plans import plans_look
 from trading.services.pricing import MarketPrice, history_take, prices_judge
 from trading.services.rejects import cells_backing_off
+from trading.services.resting_orders import rests_lay
+from trading.services.resting_ticks import asked_at_close_keep
 from trading.services.slices import slice_submitted
 from volbal.common import clock
 from volbal.common.bulk import rows_write
@@ -32,7 +34,7 @@ from volbal.common.clock import require_aware
 
 @dataclass(frozen=True, slots=True)
 class TickOutcome:
-    """What a tick committed."""
+    """What a tick committed; `order_count` are the orders that its sender has to send or cancel."""
 
     tick_id: int
     account_id: int
@@ -69,20 +71,21 @@ def tick_run(
         cells = _cells(portfolio, prices)
         days = _days(cells, as_of)
         plans = plans_look(cells, days, as_of)
-        open_orders = cells_with_open_orders(portfolio)
-        waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=open_orders)
+        orders = open_orders(portfolio)
+        waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=orders.cells)
         active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
         facts = GateFacts(
             portfolio,
             as_of,
             portfolio.feed == REPLAY,
-            open_orders,
+            orders.cells,
             waiting,
             trading_states(active),
             cells_backing_off(portfolio),
             buy_rooms(portfolio, active, prices),
             plans,
             account_blocks(portfolio.account),
+            orders.resting,
         )
         decided = decisions.decide_cells(active, days, prices, facts)
         tick = Tick.objects.create(
@@ -94,12 +97,19 @@ def tick_run(
             value=marks_store(cells=[cell for cell in cells if cell.id not in waiting], days=days, prices=prices),
         )
         ordering = _record(tick, portfolio, decided, days)
-        # An order worked in slices counts once, with its first.
-        cells_count_orders(
-            cells=[one.cell for one in ordering if one.plan is None or one.plan.submitted == 0], days=days
-        )
+        # An order worked in slices counts once, with its first; where orders rest, one counts once it fills.
+        counted = [one for one in ordering if one.plan is None or one.plan.submitted == 0]
+        cells_count_orders(cells=[one.cell for one in counted if one.cell.execution == Cell.Execution.WATCH], days=days)
+        laid = 0 if facts.is_replay else rests_lay_decided(portfolio=portfolio, decided=decided, as_of=as_of)
         Tick.objects.filter(pk=tick.pk).update(duration_ms=round((time.perf_counter() - started) * 1000))
-    return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(ordering))
+    return TickOutcome(tick.pk, portfolio.account_id, len(decided), len(ordering) + laid)
+
+
+def rests_lay_decided(*, portfolio: Portfolio, decided: Collection[decisions.CellDecision], as_of: dt.datetime) -> int:
+    """Lay what rests at triggers as it was decided, and return how many orders are to be sent or cancelled."""
+    asked_at_close_keep({one.cell.pk: one.asked_on for one in decided if one.asked_on is not None})
+    resting = [one.rests for one in decided if one.rests is not None]
+    return rests_lay(portfolio=portfolio, rests=resting, as_of=as_of).to_send if resting else 0
 
 
 def _judged(portfolio_id: int, quotes: Collection[PriceQuote], as_of: dt.datetime) -> dict[int, MarketPrice] | None:

@@ -18,6 +18,7 @@ from portfolios.models import Cell
 from portfolios.services.anchors import cell_set_anchor
 from portfolios.services.cell_limits import cell_set_max_spread
 from portfolios.services.cells import cell_pause, cell_start
+from portfolios.services.executions import cell_set_execution
 from portfolios.services.money import cell_deposit, cell_withdraw
 from portfolios.services.transfers import cash_transfer
 from trading.selectors.cells import present_moment, present_price
@@ -26,7 +27,7 @@ from trading.selectors.plans import plan_view
 from trading.selectors.quotes import quote_statistics
 from trading.services.order_plans import plan_cancel
 from trading.views.access import context_of, get_cell, origin_of, writer_page
-from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ReasonForm, SpreadForm
+from trading.views.forms import ACCOUNT, AnchorForm, CashForm, ExecutionForm, ReasonForm, SpreadForm
 from trading.views.responses import done, is_part
 from volbal.common.errors import Refused, VolbalError
 
@@ -108,6 +109,27 @@ def _spread_note(cell: Cell) -> str:
         f"On {statistic.day} its spread was {statistic.spread_bps_mean:.1f} bps in the mean and "
         f"{statistic.spread_bps_max:.1f} at most."
     )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def execution(request: HttpRequest, cell_id: int) -> HttpResponse:
+    """Let a cell watch its price, or rest orders at its triggers."""
+    cell = get_cell(cell_id)
+
+    def act(form: Form) -> str:
+        chosen, origin = form.cleaned_data["execution"], origin_of(request, form.cleaned_data["note"])
+        cell_set_execution(cell=cell, execution=chosen, origin=origin)
+        if chosen == Cell.Execution.RESTING:
+            return f"Orders of {cell} rest at its triggers from its next look on."
+        return f"{cell} watches its price; what rests at its broker is cancelled."
+
+    note = (
+        "Resting: a sell and a buy lie at the broker at the two triggers, each sized by the rule at its own price, and "
+        "the guardrails are asked about once near the close. Watching: the rule is asked at each price."
+    )
+    form = ExecutionForm(request.POST or None, initial={"execution": cell.execution})
+    return dialog(request, cell, form, f"How {cell} trades", act, note=note)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,6 +18,7 @@ from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
 from trading.selectors.plans import plan_view
 from trading.selectors.quotes import quote_statistics, quote_view
+from trading.selectors.rests import rests_view
 from trading.selectors.summary import performance_summary
 from trading.selectors.times import exchange_zone
 from trading.views.access import can_write, context_of, get_cell, member_page
@@ -80,6 +81,7 @@ def _head(row: Cell) -> dict[str, Any]:
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
         "plan": plan_view(row),
+        "rests": rests_view(row),
         **replay_context(row.portfolio),
     }
 

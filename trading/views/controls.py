@@ -21,6 +21,7 @@ from trading.selectors.portfolios import replay_view
 from trading.services import replays
 from trading.services.manual_ticks import tick_now
 from trading.views.access import context_of, get_portfolio, origin_of, writer_page
+from trading.views.forms import PathForm
 from trading.views.responses import done, is_part
 from volbal.common.errors import Refused, VolbalError
 
@@ -99,16 +100,18 @@ def again(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Start a replay again in a fresh portfolio, after saying what becomes of the old one."""
     portfolio = get_portfolio(portfolio_id)
     run = _run(portfolio)
+    form = PathForm(request.POST or None, initial={"path": run.path})
     if request.method == "POST":
         try:
-            fresh = replays.replay_start_again(run=run, origin=origin_of(request))
+            path = request.POST.get("path", "")
+            fresh = replays.replay_start_again(run=run, origin=origin_of(request), path=path)
             messages.success(request, f"{fresh.portfolio.name} runs; {portfolio.name} is kept to read.")
             return done(request, reverse("portfolio", args=[fresh.portfolio_id]))
         except VolbalError as error:
             messages.error(request, str(error))
             return done(request, reverse("portfolio", args=[portfolio.pk]))
     template = "trading/parts/again.html" if is_part(request) else "trading/again.html"
-    return render(request, template, context_of(request, portfolio=portfolio, replay=replay_view(run)))
+    return render(request, template, context_of(request, portfolio=portfolio, replay=replay_view(run), form=form))
 
 
 def _each_cell(

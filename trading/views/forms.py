@@ -12,7 +12,7 @@ from django import forms
 from portfolios.models import Cell, ParameterVersion
 from portfolios.services.parameters import PARAMETER_NAMES
 from portfolios.standings import Place
-from trading.models import Order, TradingLimit
+from trading.models import Order, ReplayRun, TradingLimit
 from trading.services.limits import limit_proposed
 from trading.services.order_placing import OrderTerms
 from volbal.common.templatetags import figures
@@ -62,6 +62,24 @@ class SpreadForm(forms.Form):
         help_text="Hundredths of a percent of the mid; 10 is 0.1 %. Empty: any.",
     )
     note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+
+class ExecutionForm(forms.Form):
+    """How a cell trades."""
+
+    execution = forms.ChoiceField(choices=Cell.Execution.choices, label="How it trades")
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+
+class PathForm(forms.Form):
+    """How orders that rest meet each bar of a replay."""
+
+    path = forms.ChoiceField(
+        choices=ReplayRun.Path.choices,
+        required=False,
+        label="Within a bar",
+        help_text="Which price comes first for orders that rest; bars do not tell",
+    )
 
 
 class HaltForm(forms.Form):

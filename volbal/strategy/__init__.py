@@ -46,6 +46,7 @@ from volbal.strategy.measures import MEASURES, MeasureSpecification
 from volbal.strategy.numeric import cents, micro, round_down
 from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
+from volbal.strategy.rests import Rest, RestColumns, rest_decision, resting_levels, rests_many
 from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
 from volbal.strategy.slices import SliceSchedule, schedule_of
 from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
@@ -87,6 +88,8 @@ __all__ = [
     "ParameterSpecification",
     "Position",
     "Reason",
+    "Rest",
+    "RestColumns",
     "Result",
     "RunOptions",
     "SliceSchedule",
@@ -118,6 +121,9 @@ __all__ = [
     "next_triggers",
     "opening_holding",
     "parameter_row",
+    "rest_decision",
+    "resting_levels",
+    "rests_many",
     "round_down",
     "schedule_of",
     "simulate",

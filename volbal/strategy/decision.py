@@ -61,7 +61,7 @@ class DecisionColumns:
             int(self.actions[index]), int(self.reasons[index]), int(self.signals[index]),
             float(self.raw_quantities[index]), float(self.quantities[index]),
         )  # fmt: skip
-        return _describe(float(self.prices[index]), self.cells[index], self.parameters[index], outcome)
+        return describe_row(float(self.prices[index]), self.cells[index], self.parameters[index], outcome)
 
 
 @compiled
@@ -81,18 +81,24 @@ def _decide_rows(
         quantities[1, index] = quantity
 
 
-def decide(price: float, cell: CellState, parameters: StrategyParameters, *, signal: int | None = None) -> Decision:
+def decide(
+    price: float,
+    cell: CellState | FloatArray,
+    parameters: StrategyParameters | FloatArray,
+    *,
+    signal: int | None = None,
+) -> Decision:
     """Decide for one cell at one price (strategy 3 to 6).
 
     `price` is finite and above 0. `signal` (-1, 0 or +1) replaces the one price and anchor give, as resting
-    execution asks. Raises `CellError`.
+    execution asks. Cell and parameters may be given as their rows. Raises `CellError`.
     """
     checked_number("price", price, above=0.0)
     if signal is not None and signal not in (-1, 0, 1):
         raise CellError("signal", signal, "-1, 0, 1 or None")
-    cell_numbers, numbers = cell_row(cell), parameter_row(parameters)
+    cell_numbers, numbers = _cell_numbers(cell), _parameter_numbers(parameters)
     outcome = decide_row(float(price), cell_numbers, numbers, ASK_SIGNAL if signal is None else int(signal))
-    return _describe(float(price), cell_numbers, numbers, outcome)
+    return describe_row(float(price), cell_numbers, numbers, outcome)
 
 
 def decide_slice(
@@ -117,7 +123,7 @@ def decide_slice(
     ask_about_slice(cell_numbers, numbers, filled if side == Action.BUY else -filled, asked_cell, asked)
     action, reason, signal, raw, quantity = decide_row(float(price), asked_cell, asked, ASK_SIGNAL)
     cut = min(abs(quantity), most)
-    return _describe(float(price), asked_cell, asked, (action, reason, signal, raw, cut if quantity > 0.0 else -cut))
+    return describe_row(float(price), asked_cell, asked, (action, reason, signal, raw, cut if quantity > 0.0 else -cut))
 
 
 def decide_many(
@@ -177,7 +183,7 @@ def gate_decision(
     if reason not in GATE_REASONS:
         raise CellError("reason", reason, "one of " + ", ".join(sorted(GATE_REASONS)))
     outcome = ACTIONS.index(Action.SKIP), REASONS.index(Reason(reason)), 0, 0.0, 0.0
-    told = _describe(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
+    told = describe_row(float(price), _cell_numbers(cell), _parameter_numbers(parameters), outcome)
     return replace(told, sentence=f"Not asked: {because}.") if because else told
 
 
@@ -192,7 +198,8 @@ def withheld_decision(decision: Decision, reason: Reason) -> Decision:
     return replace(kept, sentence=withheld_sentence(kept))
 
 
-def _describe(price: float, cell: FloatArray, parameters: FloatArray, outcome: Outcome) -> Decision:
+def describe_row(price: float, cell: FloatArray, parameters: FloatArray, outcome: Outcome) -> Decision:
+    """Return the rule's answer about a row with its numbers and sentence."""
     action, reason = ACTIONS[outcome[0]], REASONS[outcome[1]]
     anchor = float(cell[at.ANCHOR]) if cell[at.ANCHOR] > 0.0 else None
     value = float(total_value(cell, price))

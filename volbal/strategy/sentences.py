@@ -9,8 +9,11 @@ from volbal.strategy import indices as at
 from volbal.strategy.codes import Action, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from volbal.strategy.decision import Decision
     from volbal.strategy.numeric import FloatArray
+    from volbal.strategy.rests import Rest
 
 GATE_SENTENCES = {
     Reason.MARKET_CLOSED: "Not asked: the market is closed.",
@@ -131,6 +134,40 @@ def withheld_sentence(decision: Decision) -> str:
     verb = "buy" if decision.quantity > 0.0 else "sell"
     order = f"{verb} {quantity_text(decision.quantity)} at about {price_text(decision.price)}"
     return f"Skipped: {_where(decision)} and the rule would {order}, but {WITHHELD_SENTENCES[decision.reason]}."
+
+
+NOTHING_RESTS = {
+    Reason.NO_ANCHOR: "it would rest below one cent",
+    Reason.INSUFFICIENT_FUNDS: "there is not enough cash",
+    Reason.INSUFFICIENT_SHARES: "there are not enough shares",
+    Reason.AT_GUARDRAIL: "the stock share there is at or beyond its guardrail",
+    Reason.BELOW_STEP: "it is less than one step",
+    Reason.ALREADY_FILLED: "all of it was filled since the anchor was set",
+    Reason.BELOW_MIN_NOTIONAL: "it is worth less than the smallest order",
+    Reason.BELOW_MIN_QUANTITY: "it is smaller than the smallest order",
+    Reason.DAILY_ORDER_CAP: "today's orders are used up",
+    Reason.GUARDRAIL_REBALANCE: "the guardrail asks for the other side there",
+    Reason.STOP_LOSS: "the protective stop would strike there",
+    Reason.REDUCING: WITHHELD_SENTENCES[Reason.REDUCING],
+    Reason.EXPOSURE_LIMIT: WITHHELD_SENTENCES[Reason.EXPOSURE_LIMIT],
+    Reason.HALTED: "trading is halted here",
+    Reason.BACKING_OFF: "the broker refused the last order",
+}
+
+
+def rests_sentence(rests: Sequence[Rest]) -> str:
+    """Say what rests at a cell's triggers, and why something does not."""
+    parts = [_rest_text(one) for one in rests]
+    return f"Orders rest: {'; '.join(parts)}." if any(one.is_order for one in rests) else f"Held: {'; '.join(parts)}."
+
+
+def _rest_text(rest: Rest) -> str:
+    verb = rest.side.lower()
+    if rest.is_order:
+        return f"{verb} {quantity_text(rest.quantity)} at {price_text(rest.price)}"
+    where = f" at {price_text(rest.price)}" if rest.price > 0.0 else ""
+    why = NOTHING_RESTS.get(rest.reason, rest.reason.replace("_", " "))
+    return f"no {verb} rests{where} because {why}"
 
 
 def _skipped(decision: Decision, cell: FloatArray, parameters: FloatArray) -> str:

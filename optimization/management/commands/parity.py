@@ -16,8 +16,8 @@ from django.test.utils import override_settings
 
 from volbal.common.errors import VolbalError
 
-# What a backtest has beyond the live path: a close-to-close replay is all that can be compared.
-NOT_LIVE = ("fill", "execution", "slippage_bps", "shares", "anchor", "risk_free_rate")
+# What a backtest has beyond the live path.
+NOT_LIVE = ("fill", "slippage_bps", "shares", "anchor", "risk_free_rate")
 SHOWN = 20
 
 
@@ -37,6 +37,7 @@ class Command(BaseCommand):
             action="store_true",
             help="fill each order in two to five parts, each reported",
         )
+        parser.add_argument("--path", choices=("ohlc", "olhc"), help="how resting orders meet each bar (ohlc)")
         parser.add_argument("--seed", type=int, default=0, help="what the parts are cut from (default 0)")
 
     def handle(self, *_: Any, **arguments: Any) -> None:
@@ -74,6 +75,8 @@ class Command(BaseCommand):
             stock_fraction=options.get("stock_fraction", 0.5),
             reinvest=options.get("reinvest", False),
             exchange=arguments["exchange"],
+            execution=arguments["execution"] or "watch",
+            path=arguments["path"] or "ohlc",
             partial_fills=arguments["partial_fills"],
             seed=arguments["seed"],
         )
@@ -84,6 +87,8 @@ class Command(BaseCommand):
 def _refuse_backtest_only(arguments: dict[str, Any]) -> None:
     from optimization.command_line.values import InputRefused
 
+    if arguments["path"] is not None and arguments["execution"] != "resting":
+        raise InputRefused("--path shows what resting orders do within a bar; expected --execution resting.")
     for name in NOT_LIVE:
         if arguments[name] is not None:
             option = "--" + name.replace("_", "-")
