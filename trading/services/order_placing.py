@@ -22,9 +22,9 @@ from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Order, Quote
 from trading.services.gates import account_blocks
+from trading.services.intent_sending import order_request
 from trading.services.order_costs import buying_cost, worst_price
 from trading.services.order_expiry import order_expires_at
-from trading.services.orders import order_request
 from trading.services.restrictions import submission_refusal
 from volbal.common import clock
 from volbal.common.errors import Refused

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 
-from portfolios.models import BrokerAccount, Portfolio
-from trading.brokers.base import (
-    DUPLICATE_ORDER,
-    Broker,
-    BrokerAccessError,
-    BrokerBusyError,
-    BrokerRejectedError,
-    BrokerUnreachableError,
-    FillReport,
-    OrderRequest,
-    OrderType,
-    TimeInForce,
-)
+from django.db.models import Min
+
+from portfolios.models import BrokerAccount
+from trading.brokers.base import Broker, BrokerBusyError, BrokerUnreachableError, FillReport
 from trading.brokers.registry import broker_of
-from trading.feeds.registry import REPLAY
-from trading.marketdata import calendars
 from trading.models import Fill, FillCursor, Order
 from trading.services.broker_lines import line_answers, line_silent
-from trading.services.broker_updates import broker_order_apply
 from trading.services.commission_corrections import commission_correct
 from trading.services.fills import fill_book
-from trading.services.order_asking import orders_ask, orders_recover, orders_settle
+from trading.services.intent_sending import intents_send
+from trading.services.order_asking import Asked, orders_ask, orders_recover, orders_settle
 from trading.services.order_cancels import order_cancel
-from trading.services.order_ends import order_end
-from trading.services.order_states import ForbiddenMoveError, order_claim
+from trading.services.order_states import ForbiddenMoveError
 from trading.services.reconciliation import reconciliation_require
 from trading.services.resting_cancels import rests_take_back
 from trading.services.restrictions import orders_forbidden
-from trading.services.submission import intent_claim, intent_stands, intents_expire
+from trading.services.submission import intents_expire
 from volbal.common import clock, numbers
 from volbal.common.errors import Conflict
+
+S = Order.Status
+UNANSWERED = (S.SUBMITTING, S.UNKNOWN)
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +40,18 @@ def orders_send(*, account_id: int) -> list[Fill]:
     account = BrokerAccount.objects.get(pk=account_id)
     broker = broker_of(account)
     fills: list[Fill] = []
-    intents_expire(account=account)
+    states = _open_states(account)
+    if (first := states.get(S.INTENT)) is not None and first <= clock.now():
+        intents_expire(account=account)
     try:
         orders_cancel_forbidden(account=account)
         rests_take_back(account=account, broker=broker)
-        orders_recover(account=account, broker=broker)
-        asked = orders_ask(account=account, broker=broker)
+        if not states.keys().isdisjoint(UNANSWERED):
+            orders_recover(account=account, broker=broker)
+        is_working = not states.keys().isdisjoint(Order.WORKING)
+        asked = orders_ask(account=account, broker=broker) if is_working else Asked()
         if not reconciliation_require(account=account).blocks:
-            for order in _intents(account):
-                if intent_stands(order=order) and intent_claim(order=order):
-                    _submit(broker, order)
+            intents_send(account=account, broker=broker)
         fills += fills_collect(account=account, broker=broker)
         orders_settle(account=account, broker=broker, asked=asked)
     except BrokerBusyError as busy:
@@ -70,10 +64,10 @@ def orders_send(*, account_id: int) -> list[Fill]:
     return fills
 
 
-def _intents(account: BrokerAccount) -> list[Order]:
-    rows = Order.objects.filter(account=account, status=Order.Status.INTENT)
-    held = rows.select_related("account", "cell__instrument", "cell__parameters", "cell__portfolio__account")
-    return list(held.order_by("id"))
+def _open_states(account: BrokerAccount) -> dict[str, dt.datetime | None]:
+    """Return the states of an account's open orders and when the first in each ends, in one query."""
+    open_orders = Order.objects.filter(account=account).exclude(status__in=Order.ENDED).order_by()
+    return dict(open_orders.values("status").annotate(first=Min("expires_at")).values_list("status", "first"))
 
 
 def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
@@ -83,57 +77,6 @@ def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
             order_cancel(order=order, detail=reason)
         except (Conflict, ForbiddenMoveError) as first:
             logger.info("%s", first)
-
-
-def _submit(broker: Broker, order: Order) -> None:
-    try:
-        answer = broker.submit(order_request(order))
-    except BrokerRejectedError as refusal:
-        _keep_refusal(order, refusal)
-    except (BrokerBusyError, BrokerAccessError) as silence:
-        # Certainly nothing was sent: the intent waits, and so do those behind it.
-        order_claim(order, Order.Status.INTENT, detail=str(silence))
-        raise
-    except BrokerUnreachableError as silence:
-        # Those behind it stay intents: each would wait for an answer as long.
-        order_claim(order, Order.Status.UNKNOWN, detail=str(silence))
-        raise
-    else:
-        # It may be filled already: its report can be booked by another process before the answer reaches this one.
-        broker_order_apply(account=order.account, told=answer)
-
-
-def _keep_refusal(order: Order, refusal: BrokerRejectedError) -> None:
-    if refusal.code == DUPLICATE_ORDER:
-        # An earlier attempt arrived after all: it is asked about, for it may be at work or filled.
-        order_claim(order, Order.Status.UNKNOWN, detail=str(refusal))
-    else:
-        order_end(order=order, after=Order.Status.REJECTED, detail=str(refusal), reject_code=refusal.code)
-
-
-def order_request(order: Order) -> OrderRequest:
-    """Return what is asked of a broker for an order, now."""
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        symbol=order.cell.instrument.symbol,
-        side=order.side,
-        quantity=order.quantity,
-        type=OrderType(order.type),
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        time_in_force=TimeInForce(order.time_in_force),
-        extended_hours=_is_after_hours(order),
-        quote_source=order.quote_source,
-        commission=order.commission_terms,
-        expires_at=order.expires_at,
-    )
-
-
-def _is_after_hours(order: Order) -> bool:
-    """Return whether an order goes out while only the extended session of a portfolio that trades in it is open."""
-    portfolio, exchange = order.cell.portfolio, order.cell.instrument.exchange
-    extended = portfolio.trading_hours == Portfolio.TradingHours.EXTENDED and portfolio.feed != REPLAY
-    return extended and not calendars.is_open(exchange, clock.now())
 
 
 def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:

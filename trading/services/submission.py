@@ -1,25 +1,69 @@
-"""The last look at an intent before it is sent: whether it is still in time, and still at its price (strategy 9)."""
+"""The last look at intents before they are sent: whether they are in time, allowed, and still at their price.
+
+Intents are claimed together, and each is looked at again just before it goes out (strategy 9).
+"""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
+from portfolios.standings import InForce, restrictions_in_force
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
 from trading.services.order_costs import shortfall
 from trading.services.order_ends import order_end
-from trading.services.order_states import order_claim
+from trading.services.order_states import orders_claim
 from trading.services.pricing import needs_new_decision
-from trading.services.restrictions import submission_refusal
+from trading.services.restrictions import order_forbidden
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
 BASIS_POINTS = 10_000
+# Prices and cells that were read longer ago than this are read anew before the next order goes out.
+LOOK_SECONDS = 0.02
 S = Order.Status
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The newest prices by source and instrument, read with the orders' cells at a moment (monotonic seconds)."""
+
+    taken_at: float
+    prices: Mapping[tuple[str, int], Decimal]
+
+    @property
+    def is_old(self) -> bool:
+        """Whether both must be read anew before the next order goes out."""
+        return time.monotonic() - self.taken_at > LOOK_SECONDS
+
+
+def look_at(orders: Collection[Order]) -> Look:
+    """Read the status and holding of these orders' cells into them, and return their newest prices: two queries."""
+    taken_at = time.monotonic()
+    read = Cell.objects.filter(pk__among={order.cell_id for order in orders})
+    cells = {pk: values for pk, *values in read.values_list("pk", "status", "cash", "shares")}
+    for order in orders:
+        order.cell.status, order.cell.cash, order.cell.shares = cells[order.cell_id]
+    quotes = Quote.objects.filter(
+        source__in={order.quote_source for order in orders},
+        instrument__among={order.cell.instrument_id for order in orders},
+    )
+    # The newest one counts, accepted or not: the rule, asked again, judges whether it may be traded on.
+    prices = {
+        (source, instrument_id): newest
+        for source, instrument_id, accepted, reference in quotes.values_list(
+            "source", "instrument_id", "price", "reference"
+        )
+        if (newest := accepted if reference is None else reference) is not None
+    }
+    return Look(taken_at, prices)
 
 
 def intents_expire(*, account: BrokerAccount) -> None:
@@ -29,15 +73,35 @@ def intents_expire(*, account: BrokerAccount) -> None:
         _end(order, S.EXPIRED, "not sent before the close")
 
 
-def intent_stands(*, order: Order) -> bool:
-    """Return whether an intent may be sent now.
+def intents_claim(*, orders: Sequence[Order]) -> list[Order]:
+    """Claim those of these intents that may be sent, in a fixed number of queries; the rest ends or is another's.
 
-    A rule's order whose price moved by more than 20 bps since it was decided is cancelled, counts no longer among the
-    day's orders, and its portfolio is looked at again at once. A replay is history and an order by hand a person's.
+    They are `submitting` then: ask `may_be_sent` of each just before it goes out.
     """
+    look, in_force = look_at(orders), restrictions_in_force(portfolio_ids={order.cell.portfolio_id for order in orders})
+    return orders_claim([order for order in orders if _stands(order, in_force, look)], S.SUBMITTING)
+
+
+def may_be_sent(*, order: Order, look: Look) -> bool:
+    """Return whether a claimed order may be sent now; one that may not is ended. One query, for halts.
+
+    With a look taken after the claim nothing is sent that was claimed after a halt or a pause was committed, nor what
+    money or shares that were taken out would have covered. A rule's order whose price moved by more than 20 bps since
+    it was decided is cancelled, counts no longer among the day's orders, and its portfolio is looked at again at once.
+    A replay is history and an order by hand a person's.
+    """
+    return _stands(order, restrictions_in_force(portfolio_ids=[order.cell.portfolio_id]), look)
+
+
+def _stands(order: Order, in_force: InForce, look: Look) -> bool:
     if order.expires_at is not None and order.expires_at <= clock.now():
+        _end(order, S.EXPIRED, "not sent before the close")
         return False
-    price = _moved_to(order)
+    refusal = _unwanted(order) or order_forbidden(in_force.of_cell(order.cell), order)
+    if refusal is not None:
+        _end(order, S.CANCELLED, refusal)
+        return False
+    price = _moved_to(order, look)
     if price is None:
         return True
     drift = abs(price / order.decision_price - 1) * BASIS_POINTS
@@ -54,23 +118,8 @@ def intent_stands(*, order: Order) -> bool:
     return False
 
 
-def intent_claim(*, order: Order) -> bool:
-    """Claim an intent for sending; return False where another process was first, or it may not be sent any more.
-
-    A halt, a cell that was paused or put away, and what it holds are asked for after the claim: what was claimed after
-    a halt was committed is never sent, and neither is what money or shares that were taken out would have covered.
-    """
-    if not order_claim(order, S.SUBMITTING):
-        return False
-    order.cell.refresh_from_db(fields=["status", "cash", "shares"])
-    refusal = _unwanted(order) or submission_refusal(order)
-    if refusal is not None:
-        _end(order, S.CANCELLED, refusal)
-    return refusal is None
-
-
 def _unwanted(order: Order) -> str | None:
-    """Return why an order no longer suits its cell, which was just read; None where it does."""
+    """Return why an order no longer suits its cell as that was last read; None where it does."""
     cell = order.cell
     by_hand = order.purpose == Order.Purpose.MANUAL and cell.status != Cell.Status.ARCHIVED
     if cell.status != Cell.Status.ACTIVE and not by_hand:
@@ -87,14 +136,11 @@ def _end(order: Order, after: Order.Status, detail: str) -> bool:
         return False
 
 
-def _moved_to(order: Order) -> Decimal | None:
+def _moved_to(order: Order, look: Look) -> Decimal | None:
     """Return the newest price where it is too far from the one decided at; None where the order may go."""
-    portfolio = order.cell.portfolio
-    if order.purpose != Order.Purpose.RULE or order.decision_price is None or portfolio.feed == REPLAY:
+    if order.purpose != Order.Purpose.RULE or order.decision_price is None or order.cell.portfolio.feed == REPLAY:
         return None
-    quote = Quote.objects.filter(source=order.quote_source, instrument_id=order.cell.instrument_id).first()
-    # The newest one counts, accepted or not: the rule, asked again, judges whether it may be traded on.
-    price = None if quote is None else quote.price if quote.reference is None else quote.reference
+    price = look.prices.get((order.quote_source, order.cell.instrument_id))
     if price is None:
         return None
     return price if needs_new_decision(decided_at=order.decision_price, now=price) else None
