@@ -268,6 +268,62 @@ def test_slices_on_minutes_wait_for_one_another() -> None:
     assert (bars, trades > 30) == (360, True)
 
 
+def resting(one: ParityCase, path: str, *, in_parts: bool = False) -> ParityCase:
+    return replace(one, execution="resting", path=path, partial_fills=in_parts, seed=2)
+
+
+class TestRestingOrders:
+    """Orders that rest meet each bar along its path, live as in the backtest."""
+
+    @pytest.mark.parametrize("path", ["ohlc", "olhc"])
+    def test_days_with_dividends_reinvested_and_a_rebalance_at_the_close(self, path: str) -> None:
+        one = case(demo("IBM", "2008-09-29", "2008-11-14"), reinvest=True, max_stock=0.55, guardrail_tolerance=0.0)
+        _, trades, differences = told(resting(one, path, in_parts=path == "olhc"))
+        assert differences == []
+        assert trades > 20
+
+    def test_across_a_split_with_a_commission_minimum_and_whole_shares(self) -> None:
+        one = case(
+            demo("AAPL", "2005-02-22", "2005-03-14"), commission_rate=0.0005, commission_min=1.0, quantity_step=1.0
+        )
+        _, trades, differences = told(resting(one, "ohlc"))
+        assert differences == []
+        assert trades > 5
+
+    def test_adaptive_triggers_and_a_protective_stop(self) -> None:
+        one = case(demo("IBM", "2008-09-02", "2008-10-15"), adaptive_multiple=1.0, stop_loss=0.2)
+        _, trades, differences = told(resting(one, "ohlc"))
+        assert differences == []
+        assert trades > 5
+
+    @pytest.mark.shared
+    def test_minutes(self) -> None:
+        bars = read_bars(MINUTES / "SPY_trade_201101_ninja.csv", symbol="SPY").select("2011-01-03", "2011-01-03")
+        one = case(some(bars, slice(0, 120)), DAILY, trigger_up=0.0005, trigger_down=0.0005, max_orders_per_day=20,
+                   min_notional=1.0)  # fmt: skip
+        count, trades, differences = told(resting(one, "ohlc"))
+        assert differences == []
+        assert (count, trades > 5) == (120, True)
+
+    @pytest.mark.parametrize(
+        "fault,named", [("an anchor that stays", "anchor is"), ("a mark that is a dollar off", "closing value is")]
+    )
+    def test_a_fault_of_the_live_path_is_found(self, monkeypatch: pytest.MonkeyPatch, fault: str, named: str) -> None:
+        plant(fault, monkeypatch)
+        _, _, differences = told(resting(case(demo("GOOG", "2004-08-19", "2004-08-27")), "ohlc"))
+        assert any(named in one for one in differences), differences
+
+    def test_the_command_takes_execution_and_path(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        out, error = run_command(monkeypatch, execution="resting", path="olhc", end=dt.date(2004, 8, 31))
+        assert error is None
+        assert out.splitlines()[-1] == "No difference."
+
+    def test_a_path_without_resting_orders_is_refused_with_2(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        _, error = run_command(monkeypatch, path="olhc")
+        assert error is not None
+        assert (error.returncode, "expected --execution resting" in str(error)) == (2, True)
+
+
 def swinging_minutes() -> Bars:
     """Return three days of bars a minute apart that swing up and down, and fall at the end."""
     minutes = np.arange(360)
