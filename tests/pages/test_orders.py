@@ -18,7 +18,7 @@ TYPED = {"side": "BUY", "quantity": "2", "type": "limit", "limit_price": "50", "
 @pytest.fixture(autouse=True)
 def unsent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave what is placed an intent."""
-    monkeypatch.setattr(tasks.send_orders, "delay", lambda *_: None)
+    monkeypatch.setattr(tasks.send_orders, "apply_async", lambda *_, **__: None)
 
 
 def place(client: Client, world: World, query: str = "", **changes: Any) -> Any:
