@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError, transaction
 
-from portfolios.models import Cell, Event
+from portfolios.models import Event
 from portfolios.services import cell_deposit, cell_pause, cell_set_anchor, cell_set_execution, cell_start
 from portfolios.services.cells import cell_halt
 from portfolios.services.origin import Origin
@@ -19,35 +19,13 @@ from portfolios.services.restrictions import restriction_place
 from portfolios.standings import place_of
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh, open_cell, tick
+from tests.trading.resting import BUY, SELL, look, resting, rests
 from trading.models import Evaluation, Order, OrderTransition
 from trading.services.order_placing import OrderTerms, order_place
 from trading.services.orders import orders_send
 from volbal.common.errors import Conflict, Refused
 
 pytestmark = pytest.mark.django_db
-
-# 50 shares and 5,000.00 at 100. At 103: (100/103 − 1)·1.6667·10,150/103 = −4.78; at 97: (100/97 − 1)·1.6667·9,850/97.
-SELL, BUY = ("SELL", Decimal("103.000000"), Decimal("4.783769")), ("BUY", Decimal("97.000000"), Decimal("5.234454"))
-
-
-def resting(desk: Desk, **changes: Any) -> Cell:
-    return open_cell(desk.portfolio, execution="resting", **changes)
-
-
-def look(desk: Desk, price: str, minute: float, *, sends: int = 1) -> Evaluation:
-    """Tick so many minutes after the first, send so often and return the newest evaluation."""
-    moment = OPEN + dt.timedelta(minutes=minute)
-    with time_machine.travel(moment, tick=False):
-        tick(desk.portfolio, {"IBM": price}, moment)
-        for _ in range(sends):
-            orders_send(account_id=desk.account.pk)
-    return Evaluation.objects.order_by("id").last()
-
-
-def rests(*statuses: str) -> list[tuple[str, Decimal, Decimal]]:
-    """Return side, limit and quantity of the orders that rest, in the order they were laid."""
-    rows = Order.objects.filter(purpose="resting", status__in=statuses or ["accepted", "partially_filled"])
-    return list(rows.order_by("id").values_list("side", "limit_price", "quantity"))
 
 
 def cancelled_because() -> set[str]:
@@ -255,117 +233,6 @@ class TestTheClose:
         second = look(desk, "89", 2)
         assert (second.action, second.reason) == ("SELL", "stop_loss")
         assert (fresh(cell).shares, look(desk, "89", 3).reason) == (0, "halted")
-
-
-class TestAtTheBroker:
-    """At a broker that does what it is told, so that everything can come between."""
-
-    @pytest.fixture
-    def pair(self, told_desk: Desk) -> tuple[Order, Order]:
-        resting(told_desk)
-        look(told_desk, "100", 0)
-        return Order.objects.get(side="SELL"), Order.objects.get(side="BUY")
-
-    def test_a_part_leaves_its_own_order_and_sizes_the_other_anew(
-        self, told_desk: Desk, broker: Any, pair: tuple[Order, Order]
-    ) -> None:
-        sell, _ = pair
-        broker.fill(sell.client_order_id, 2, 103)
-        look(told_desk, "103", 1)
-        look(told_desk, "102", 2)
-        look(told_desk, "102", 3)
-        sell.refresh_from_db()
-        assert (sell.status, sell.quantity, sell.filled_quantity) == ("partially_filled", SELL[2], 2)
-        held = rests()
-        assert held[0] == SELL
-        assert (held[1][0], held[1][1], len(held)) == ("BUY", BUY[1], 2)
-        assert held[1][2] != BUY[2]
-        assert fresh(sell.cell).orders_today == 1
-        broker.fill(sell.client_order_id, sell.quantity - 2, 103)
-        look(told_desk, "103", 4)
-        assert (fresh(sell.cell).anchor, fresh(sell.cell).orders_today) == (103, 1)
-
-    def test_what_is_being_cancelled_is_waited_for_however_long(
-        self, told_desk: Desk, broker: Any, pair: tuple[Order, Order]
-    ) -> None:
-        broker.slow_to_cancel = True
-        cell_deposit(cell=fresh(pair[0].cell), cash=Decimal(500), as_of=OPEN, origin=BY_TEST)
-        for minute in (1, 2, 3):
-            look(told_desk, "100", minute)
-        assert (Order.objects.count(), rests("cancelling")) == (2, [SELL, BUY])
-        for order in pair:
-            broker.close(order.client_order_id)
-        look(told_desk, "100", 4)
-        look(told_desk, "100", 5)
-        assert [side for side, *_ in rests()] == ["SELL", "BUY"]
-        assert Order.objects.count() == 4
-
-    def test_what_died_between_cancelling_and_laying_is_laid_by_the_next_look(
-        self, told_desk: Desk, broker: Any, pair: tuple[Order, Order]
-    ) -> None:
-        cell_deposit(cell=fresh(pair[0].cell), cash=Decimal(500), as_of=OPEN, origin=BY_TEST)
-        look(told_desk, "100", 1, sends=0)  # committed, and nothing sent: the sender died
-        assert rests("cancelling") == [SELL, BUY]
-        assert broker.cancelled == []
-        look(told_desk, "100", 2)
-        assert sorted(broker.cancelled) == sorted(order.client_order_id for order in pair)
-        look(told_desk, "100", 3)
-        assert len(rests()) == 2
-
-    def test_a_fill_that_comes_while_its_order_is_replaced_is_booked_and_moves_the_anchor(
-        self, told_desk: Desk, broker: Any, pair: tuple[Order, Order]
-    ) -> None:
-        sell, buy = pair
-        broker.slow_to_cancel = True
-        broker.fill(sell.client_order_id, sell.quantity, 103)
-        look(told_desk, "103", 1)
-        look(told_desk, "103", 2)
-        buy.refresh_from_db()
-        assert (buy.status, rests()[0][:2]) == ("cancelling", ("SELL", Decimal("106.090000")))
-        broker.fill(buy.client_order_id, buy.quantity, 97)
-        broker.close(buy.client_order_id)
-        look(told_desk, "97", 3)
-        buy.refresh_from_db()
-        cell = fresh(buy.cell)
-        assert (buy.status, cell.anchor, cell.orders_today) == ("filled", 97, 2)
-        assert cell.cash > 0
-        broker.slow_to_cancel = False
-        look(told_desk, "97", 4)
-        look(told_desk, "97", 5)
-        assert [limit for _, limit, _ in rests()] == [Decimal("94.090000"), Decimal("99.910000")]
-
-    def test_more_than_was_ordered_is_booked_flagged_and_counted_once(
-        self, told_desk: Desk, broker: Any, pair: tuple[Order, Order]
-    ) -> None:
-        sell, _ = pair
-        broker.fill(sell.client_order_id, 3, 103)
-        broker.fill(sell.client_order_id, 4, 103)
-        look(told_desk, "103", 1)
-        sell.refresh_from_db()
-        cell = fresh(sell.cell)
-        assert (sell.is_overfilled, cell.shares, cell.anchor, cell.orders_today) == (True, 43, 103, 1)
-
-    def test_what_the_broker_refuses_waits_and_the_other_side_stays(self, told_desk: Desk, broker: Any) -> None:
-        resting(told_desk)
-        broker.refuses = "not today"
-        look(told_desk, "100", 0)
-        assert set(Order.objects.values_list("status", flat=True)) == {"rejected"}
-        broker.refuses = ""
-        moment = 0.02
-        said = look(told_desk, "100", moment)
-        assert (said.action, said.reason, Order.objects.count()) == ("HOLD", "backing_off", 2)
-        look(told_desk, "100", 2)
-        assert len(rests()) == 2
-
-    def test_one_that_got_no_answer_keeps_its_side(self, told_desk: Desk, broker: Any) -> None:
-        resting(told_desk)
-        broker.silent_after_accepting = True
-        look(told_desk, "100", 0)
-        assert Order.objects.filter(status="unknown").count() == 1
-        broker.silent_after_accepting = False
-        look(told_desk, "100", 1)
-        look(told_desk, "100", 2)
-        assert (rests(), Order.objects.count()) == ([SELL, BUY], 2)
 
 
 def test_the_database_refuses_a_second_of_one_side(desk: Desk) -> None:
