@@ -86,3 +86,8 @@ class Cell(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.instrument.symbol} {self.name}".rstrip()
+
+    @property
+    def rests_orders(self) -> bool:
+        """Whether orders of it are to rest at its triggers, as far as it is up to itself."""
+        return self.status == self.Status.ACTIVE and self.execution == self.Execution.RESTING

@@ -15,6 +15,8 @@ from tests.pages.worlds import TRADED, World
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import make_replay, make_series
 from trading.models import Order, ReplayRun
+from trading.selectors.cells import cell_rows, cell_views
+from volbal.common import numbers
 
 
 def url(world: World, what: str = "") -> str:
@@ -62,6 +64,11 @@ def test_the_page_shows_what_rests_and_the_orders_list_it(world: World, signed_i
     assert (str(sell.limit_price), str(buy.limit_price)) == ("107.120000", "100.880000")
     for words in ("Rests at the broker", "107.12", "100.88", "Orders rest: sell"):
         assert words in page
+    view = cell_views(cell_rows([world.portfolio]))[0]
+    levels = [
+        None if level is None else (level.price, numbers.shares(level.quantity)) for level in (view.sell, view.buy)
+    ]
+    assert levels == [(107.12, sell.quantity), (100.88, buy.quantity)]
     orders = signed_in.get(f"{url(world)}?tab=orders").content.decode()
     assert orders.count("Resting at its trigger") == 2
 

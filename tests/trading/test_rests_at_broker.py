@@ -5,13 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+import time_machine
 
-from portfolios.services import cell_deposit
+from portfolios.services import cell_deposit, cell_pause
 from tests.portfolios.builders import BY_TEST
-from tests.trading.builders import OPEN, Desk, fresh
+from tests.trading.builders import OPEN, Desk, by_owner, fresh
 from tests.trading.resting import BUY, SELL, look, resting, rests
 from tests.trading.standin import StandInBroker
+from trading.brokers.base import BrokerOrderStatus
 from trading.models import Order
+from trading.services import order_asking
+from trading.services.manual_orders import order_cancel_by_hand
+from volbal.common.errors import Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -129,3 +134,31 @@ def test_one_that_got_no_answer_keeps_its_side(told_desk: Desk, broker: StandInB
     look(told_desk, "100", 1)
     look(told_desk, "100", 2)
     assert (rests(), Order.objects.count()) == ([SELL, BUY], 2)
+
+
+def test_one_that_lies_there_is_written_to_no_more(
+    told_desk: Desk, broker: StandInBroker, pair: tuple[Order, Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(told_desk, "100", 1)  # what the broker says of it is kept once
+    applied: list[str] = []
+    really = order_asking.broker_order_apply
+    monkeypatch.setattr(
+        order_asking,
+        "broker_order_apply",
+        lambda **told: (applied.append(told["told"].client_order_id), really(**told)),
+    )
+    look(told_desk, "100", 2)
+    assert applied == []
+    broker.close(pair[0].client_order_id, BrokerOrderStatus.EXPIRED)
+    look(told_desk, "100", 3)
+    assert applied == [pair[0].client_order_id]
+    assert Order.objects.get(pk=pair[0].pk).status == "expired"
+
+
+def test_a_person_cannot_cancel_what_would_be_laid_again(told_desk: Desk, pair: tuple[Order, Order]) -> None:
+    with pytest.raises(Refused, match="would be laid again at the next look"):
+        order_cancel_by_hand(order=pair[0], origin=by_owner(told_desk))
+    cell_pause(cell=fresh(pair[0].cell), origin=BY_TEST)
+    order = Order.objects.get(pk=pair[0].pk)
+    with time_machine.travel(OPEN, tick=False):
+        assert order_cancel_by_hand(order=order, origin=by_owner(told_desk)).status == "cancelled"

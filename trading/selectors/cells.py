@@ -19,9 +19,9 @@ from trading.selectors.performance import NO_RETURNS, History, Returns, historie
 from trading.selectors.quotes import QuoteView, quote_view
 from trading.selectors.times import exchange_zone
 from trading.services.marks import value_at
-from trading.services.triggers import triggers_in_force
+from trading.services.triggers import cell_triggers, triggers_in_force
 from volbal.common import clock, numbers
-from volbal.strategy import CellState, NextTrigger, StrategyParameters, decide, next_triggers
+from volbal.strategy import CellState, NextTrigger, StrategyParameters, decide
 from volbal.strategy.errors import CellError
 
 
@@ -277,14 +277,14 @@ def next_levels(
         state = cell_state(cell, day)
     except CellError:
         return None, None, None
-    return levels_of(state, rule, numbers.to_float(price))
+    return levels_of(cell, state, rule, numbers.to_float(price))
 
 
 def levels_of(
-    state: CellState, rule: StrategyParameters, price: float | None
+    cell: Cell, state: CellState, rule: StrategyParameters, price: float | None
 ) -> tuple[Level | None, Level | None, float | None]:
-    """Return the next buy, the next sell and the stock share of any state, real or only proposed."""
-    triggers = next_triggers(state, rule, price=price)
+    """Return the next buy, the next sell and the stock share of a cell in any state, real or only proposed."""
+    triggers = cell_triggers(cell, state, rule, price)
     share = None if price is None else decide(price, state, rule).stock_share
     return _level(triggers.buy, price), _level(triggers.sell, price), share
 

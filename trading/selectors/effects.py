@@ -73,14 +73,19 @@ def _effects(
         after = change(before)
     except CellError:
         return ()
-    return _compare(before, after, rule, proposed or rule, None if price is None else float(price))
+    return _compare(cell, before, after, rule, proposed or rule, None if price is None else float(price))
 
 
 def _compare(
-    before: CellState, after: CellState, rule: StrategyParameters, proposed: StrategyParameters, price: float | None
+    cell: Cell,
+    before: CellState,
+    after: CellState,
+    rule: StrategyParameters,
+    proposed: StrategyParameters,
+    price: float | None,
 ) -> tuple[Effect, ...]:
-    old_buy, old_sell, old_share = levels_of(before, rule, price)
-    new_buy, new_sell, new_share = levels_of(after, proposed, price)
+    old_buy, old_sell, old_share = levels_of(cell, before, rule, price)
+    new_buy, new_sell, new_share = levels_of(cell, after, proposed, price)
     facts = (
         Effect("Cash", "money", before.cash, after.cash),
         Effect("Shares", "shares", before.shares, after.shares),

@@ -16,10 +16,10 @@ from trading.feeds.sources import source_of
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Evaluation, Fill, Quote, ReplayRun
 from trading.services.marks import value_at
-from trading.services.triggers import triggers_in_force
+from trading.services.triggers import cell_triggers, triggers_in_force
 from volbal.common import numbers
 from volbal.common.realtime import portfolio_group, publish_on_commit
-from volbal.strategy import CellError, NextTrigger, NextTriggers, StrategyParameters, next_triggers
+from volbal.strategy import CellError, NextTrigger, NextTriggers, StrategyParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _cell_update(
 def _next_triggers(cell: Cell, parameters: StrategyParameters, day: dt.date, price: Decimal) -> NextTriggers:
     """Return what the rule would do next; nothing for a cell that a broker's report left below zero and halted."""
     try:
-        return next_triggers(cell_state(cell, day), parameters, price=float(price))
+        return cell_triggers(cell, cell_state(cell, day), parameters, float(price))
     except CellError:
         return NextTriggers(None, None)
 

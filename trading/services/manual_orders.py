@@ -49,10 +49,17 @@ def order_ask_now(*, order: Order, origin: Origin) -> Order:
 def order_cancel_by_hand(*, order: Order, origin: Origin) -> Order:
     """Cancel an open order for a reason: an intent at once, one at the broker as soon as it confirms.
 
-    Raises Refused without a reason and for an order that cannot be cancelled as it stands.
+    Raises Refused without a reason, for an order that cannot be cancelled as it stands, and for one that rests for a
+    cell that would lay it again.
     """
     require_reason(origin, "Cancelling an order")
     order.refresh_from_db()
+    if order.purpose == Order.Purpose.RESTING and not order.has_ended and order.cell.rests_orders:
+        raise Refused(
+            "This order rests at a trigger of its cell and would be laid again at the next look.",
+            code="laid_again",
+            hint="Pause the cell, or let it watch its price: what rests is then cancelled.",
+        )
     if order.status not in CANCELLABLE:
         raise Refused(
             f"The order is {order.get_status_display().lower()} and cannot be cancelled.",

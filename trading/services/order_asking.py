@@ -74,12 +74,19 @@ def orders_ask(*, account: BrokerAccount, broker: Broker) -> Asked:
         view = listed.get(order.client_order_id) or broker.order(order.client_order_id)
         if view is None:
             asked.unknown.append(order)
-        else:
+        elif _is_news(order, view):
             asked.views.append(view)
             if order.status == S.CANCELLING and view.is_open:
                 asked.cancelling.append(order)
     asked.cancelling += _ended_here(account, listed)
     return asked
+
+
+def _is_news(order: Order, view: BrokerOrder) -> bool:
+    """Tell whether a broker's view says more of an order than is kept; of one that just lies there mostly not."""
+    known = view.filled_quantity is None or view.filled_quantity == order.broker_filled_quantity
+    lies = view.is_open and view.status == order.broker_status and order.status != S.CANCELLING
+    return not (lies and known and order.not_found_at is None)
 
 
 def orders_settle(*, account: BrokerAccount, broker: Broker, asked: Asked) -> None:

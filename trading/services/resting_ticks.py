@@ -28,6 +28,7 @@ CLOSE_WINDOW = dt.timedelta(minutes=5)
 INTERVALS_BEFORE_CLOSE = 3
 # With these nothing may lie at the broker; with any other gate what lies there stays and nothing is laid anew.
 CLEARING = frozenset({Reason.HALTED, Reason.CORPORATE_ACTION_PENDING, Reason.ORDER_IN_FLIGHT, Reason.PRICE_QUARANTINED})
+SENTENCE_LENGTH = 400
 TRADES = (Action.BUY, Action.SELL)
 
 
@@ -100,13 +101,13 @@ class _CellLook:
         clears = self._with(clears=True)
         if self.facts.is_replay or not self.rests.held:
             return order, clears
-        return self._held(sentence=f"What rests is cancelled first. {order.sentence}"), clears
+        return self._held(sentence=f"What rests is cancelled first. {order.sentence}"[:SENTENCE_LENGTH]), clears
 
     def _gated(self, gate: Gate) -> tuple[Decision, CellRests]:
         told = gate_decision(gate.reason, self._price, self.row, self.parameters, because=gate.because)
         clears = gate.reason in CLEARING and not self._waits_for_account(gate)
         what = "Nothing rests" if clears or not self.rests.held else "What rests stays, nothing is laid anew"
-        sentence = told.sentence.replace("Not asked", what, 1)
+        sentence = told.sentence.replace("Not asked", what, 1)[:SENTENCE_LENGTH]
         rests = self._with(clears=True) if clears else self._with(lays=False)
         return self._held(reason=gate.reason, sentence=sentence), rests
 

@@ -116,8 +116,7 @@ class _Step:
         found = []
         for cell, (sell, buy) in zip(cells, wanted, strict=True):
             own = {side: order for (cell_id, side), order in held.items() if cell_id == cell.pk}
-            stands_still = cell.status != Cell.Status.ACTIVE or cell.execution != Cell.Execution.RESTING
-            clears = stands_still or standings[cell.pk].is_halted or cell.pk in split
+            clears = not cell.rests_orders or standings[cell.pk].is_halted or cell.pk in split
             sides = _but(sell, cell, refused), _but(buy, cell, refused)
             found.append(CellRests(cell, standings[cell.pk], terms[cell.pk], sides, own, clears=clears))
         return found

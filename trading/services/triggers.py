@@ -14,7 +14,16 @@ from portfolios.commission import CommissionTerms
 from portfolios.models import Cell
 from portfolios.selectors import rules_of
 from trading.models import CorporateAction, DailyMark
-from volbal.strategy import Dividend, Split, StrategyParameters, adapt
+from volbal.strategy import (
+    CellState,
+    Dividend,
+    NextTriggers,
+    Split,
+    StrategyParameters,
+    adapt,
+    next_triggers,
+    resting_triggers,
+)
 from volbal.strategy import indices as at
 from volbal.strategy.bars import day_number
 from volbal.strategy.numeric import FloatArray
@@ -62,6 +71,13 @@ def triggers_put_in_force(
     prefetch_related_objects(chosen, "parameters")
     for index, one in zip(adapting, triggers_in_force(chosen, days, rules_of(chosen, prices, terms)), strict=True):
         rows[index, at.TRIGGER_UP], rows[index, at.TRIGGER_DOWN] = one.trigger_up, one.trigger_down
+
+
+def cell_triggers(cell: Cell, state: CellState, parameters: StrategyParameters, price: float | None) -> NextTriggers:
+    """Return where a cell acts next: at the levels its orders rest at, or where the rule says so from `price` on."""
+    if cell.execution == Cell.Execution.RESTING:
+        return resting_triggers(state, parameters)
+    return next_triggers(state, parameters, price=price)
 
 
 def _adapted(parameters: StrategyParameters, marks: list[Mark], actions: list[CorporateAction]) -> StrategyParameters:

@@ -46,7 +46,14 @@ from volbal.strategy.measures import MEASURES, MeasureSpecification
 from volbal.strategy.numeric import cents, micro, round_down
 from volbal.strategy.options import RunOptions
 from volbal.strategy.parameters import StrategyParameters, parameter_row
-from volbal.strategy.rests import Rest, RestColumns, rest_decision, resting_levels, rests_many
+from volbal.strategy.rests import (
+    Rest,
+    RestColumns,
+    rest_decision,
+    resting_levels,
+    resting_triggers,
+    rests_many,
+)
 from volbal.strategy.simulation import BarColumns, Result, Trade, simulate
 from volbal.strategy.slices import SliceSchedule, schedule_of
 from volbal.strategy.specifications import PARAMETER_SPECIFICATIONS, SIZINGS, ParameterSpecification
@@ -123,6 +130,7 @@ __all__ = [
     "parameter_row",
     "rest_decision",
     "resting_levels",
+    "resting_triggers",
     "rests_many",
     "round_down",
     "schedule_of",

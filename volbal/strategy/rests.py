@@ -7,15 +7,17 @@ import numpy as np
 
 from volbal.strategy import codes
 from volbal.strategy import indices as at
-from volbal.strategy.cell import checked_number
+from volbal.strategy.cell import CellState, cell_row, checked_number
 from volbal.strategy.codes import REASONS, Action, Reason
 from volbal.strategy.compile import compiled
 from volbal.strategy.decision import Decision, describe_row
 from volbal.strategy.errors import CellError
 from volbal.strategy.numeric import FloatArray, IntArray
+from volbal.strategy.parameters import StrategyParameters, parameter_row
 from volbal.strategy.resting import buy_level, resting_order, sell_level
 from volbal.strategy.rule import decide_row
 from volbal.strategy.sentences import rests_sentence
+from volbal.strategy.triggers import NextTrigger, NextTriggers, stop_trigger
 
 SIDES = (Action.SELL, Action.BUY)
 SIGNALS = (-1, 1)
@@ -133,3 +135,16 @@ def rest_decision(
     if sentence or rests:
         return replace(told, sentence=sentence or rests_sentence(rests))
     return told
+
+
+def resting_triggers(cell: CellState, parameters: StrategyParameters) -> NextTriggers:
+    """Return the two orders that rest for a cell, and where its protective stop sells; None where nothing does."""
+    row, numbers = cell_row(cell), parameter_row(parameters)
+    levels = resting_levels(row[np.newaxis], numbers[np.newaxis])
+    columns = rests_many(np.stack([[row, row]]), np.stack([[numbers, numbers]]), levels)
+    sell, buy = (_trigger(columns.rest(0, place)) for place in range(2))
+    return NextTriggers(buy, sell, stop_trigger(cell, parameters))
+
+
+def _trigger(rest: Rest) -> NextTrigger | None:
+    return NextTrigger(rest.price, rest.quantity, str(rest.reason)) if rest.is_order else None

@@ -48,7 +48,7 @@ def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: flo
     where the stock share leaves its guardrail, and from each of these on in steps of `SCAN_STEP`, as an order
     too small at its trigger grows with the move; only what acts within less than such a step is not seen.
     """
-    stop = _stop(cell, parameters)
+    stop = stop_trigger(cell, parameters)
     if cell.anchor is None or cell.orders_today >= parameters.max_orders_per_day:
         return NextTriggers(None, None, stop)
     start = cell.anchor if price is None else price
@@ -68,7 +68,7 @@ def next_triggers(cell: CellState, parameters: StrategyParameters, *, price: flo
     )
 
 
-def _stop(cell: CellState, parameters: StrategyParameters) -> NextTrigger | None:
+def stop_trigger(cell: CellState, parameters: StrategyParameters) -> NextTrigger | None:
     """Return the highest price of the grid at which the protective stop strikes."""
     if parameters.stop_loss is None or cell.shares <= 0.0:
         return None
