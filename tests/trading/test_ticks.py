@@ -138,10 +138,10 @@ def test_a_cell_that_does_not_trade_takes_its_dividends_and_splits(
     assert list(DailyMark.objects.order_by("day").values_list("value", flat=True)) == [Decimal("11075.00")] * 2
 
 
-def test_a_cell_without_a_price_is_left_out(desk: Desk, cell: Cell) -> None:
+def test_a_cell_without_a_price_is_refused_and_not_marked(desk: Desk, cell: Cell) -> None:
     outcome = tick(desk.portfolio, {"AAPL": 104})
     assert outcome is not None
-    assert (outcome.cell_count, Evaluation.objects.count(), DailyMark.objects.count()) == (0, 0, 0)
+    assert (outcome.cell_count, Evaluation.objects.get().reason, DailyMark.objects.count()) == (1, "stale_price", 0)
 
 
 def test_the_same_moment_is_looked_at_once(desk: Desk, cell: Cell) -> None:

@@ -47,7 +47,8 @@ class EvaluationAdmin(TenantAdmin):
     """What the rule was asked and what it said."""
 
     list_display = (
-        "as_of", "cell", "action", "why", "sentence", "price", "anchor", "quantity", "source", "age_seconds",
+        "as_of", "until", "looks", "cell", "action", "why", "sentence", "price", "anchor", "quantity", "source",
+        "age_seconds",
     )  # fmt: skip
     list_filter = ("action", "reason", "is_synthetic", "as_of")
     list_select_related = ("cell__instrument",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import models
 
 from portfolios.models import Cell, ParameterVersion, Portfolio, TenantOwned
@@ -28,7 +30,11 @@ class Tick(TenantOwned):
 
 
 class Evaluation(TenantOwned):
-    """What the rule was asked and what it said, HOLD and SKIP too, with the numbers it was said from."""
+    """What the rule was asked and what it said, HOLD and SKIP too, with the numbers it was said from.
+
+    A gate's SKIP that goes on is one row: it stands for `looks` ticks, from `as_of` until `until`. Any other, where
+    `until` is null, stands for its own tick alone.
+    """
 
     class Action(models.TextChoices):
         BUY = "BUY", "Buy"
@@ -41,6 +47,8 @@ class Evaluation(TenantOwned):
     cell = models.ForeignKey(Cell, on_delete=models.PROTECT, related_name="evaluations", db_index=False)
     parameters = models.ForeignKey(ParameterVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     as_of = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True, help_text="The last moment it stands for, where there are more")
+    looks = models.PositiveIntegerField(default=1, db_default=1, help_text="How many ticks it stands for")
     price = price_field()
     source = models.CharField(max_length=40)
     is_synthetic = models.BooleanField()
@@ -74,3 +82,8 @@ class Evaluation(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.action} {self.reason}"
+
+    @property
+    def last_as_of(self) -> dt.datetime:
+        """Return the last moment it stands for."""
+        return self.as_of if self.until is None else self.until

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from portfolios.models import Cell, Portfolio
 from portfolios.selectors import cell_state, rules_of
@@ -201,8 +202,9 @@ def _quotes(cells: Sequence[Cell]) -> dict[tuple[str, int], Quote]:
 def _decisions(cells: Sequence[Cell]) -> dict[int, LastDecision]:
     newest = Evaluation.objects.filter(cell=OuterRef("pk")).order_by("-as_of").values("pk")[:1]
     chosen = Cell.objects.filter(pk__in=[cell.pk for cell in cells]).values_list(Subquery(newest))
-    rows = Evaluation.objects.filter(pk__in=chosen).values_list("cell_id", "action", "reason", "sentence", "as_of")
-    return {cell_id: LastDecision(action, reason, sentence, as_of) for cell_id, action, reason, sentence, as_of in rows}
+    rows = Evaluation.objects.filter(pk__in=chosen).annotate(last=Coalesce("until", "as_of"))
+    values = rows.values_list("cell_id", "action", "reason", "sentence", "last")
+    return {cell_id: LastDecision(*decision) for cell_id, *decision in values}
 
 
 def _day(cell: Cell, quotes: dict[tuple[str, int], Quote]) -> dt.date:

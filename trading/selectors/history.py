@@ -49,6 +49,20 @@ class History:
             evaluation.parameters = versions[evaluation.parameters_id]
         return found
 
+    def id_after(self, moment: dt.datetime) -> int | None:
+        """Return the first id of what was asked after a moment, None where nothing was: a page before it begins with
+        the row that stands for the moment, or the last one before it."""
+        later = Evaluation.objects.filter(cell=self.cell, as_of__gt=moment).order_by("as_of")
+        found = later.values_list("pk", flat=True).first()
+        for archive in self._archives(found, rising=True):
+            if archive.last_as_of <= moment:
+                continue
+            ids = (row["id"] for row in _read(archive, self.cell, ("as_of",), found) if row["as_of"] > moment)
+            first = next(ids, None)
+            if first is not None:
+                return int(first)
+        return found
+
     def _rows(self, columns: Sequence[str], count: int | None, before: int | None, *, rising: bool) -> Iterator[Values]:
         """Yield id and columns of table and files together, in the order of the ids."""
         archives = deque(self._archives(before, rising=rising))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from numpy.typing import NDArray
 
 from portfolios.models import Cell, LedgerEntry
@@ -125,9 +126,9 @@ def _stale(limit: TradingLimit, cells: Sequence[Cell]) -> list[tuple[str, dt.dat
     by_id = {cell.pk: cell for cell in cells}
     rows = Evaluation.objects.filter(cell__in=cells, reason="stale_price").order_by("as_of")
     found = []
-    for cell_id, as_of, age in rows.values_list("cell_id", "as_of", "age_seconds"):
-        cell = by_id[cell_id]
-        open_age = open_age_seconds(cell.instrument.exchange, as_of - dt.timedelta(seconds=age), as_of)
+    for cell_id, first, until, age in rows.values_list("cell_id", "as_of", "until", "age_seconds"):
+        cell, as_of = by_id[cell_id], until or first
+        open_age = open_age_seconds(cell.instrument.exchange, first - dt.timedelta(seconds=age), as_of)
         if open_age >= float(limit.threshold):
             found.append((str(cell), as_of.date(), open_age))
     return found
@@ -163,7 +164,8 @@ def _cells(limit: TradingLimit) -> Sequence[Cell]:
 
 def _newest(cells: Sequence[Cell]) -> dt.datetime:
     """Return the newest moment these cells were looked at, by the prices' time."""
-    newest = Evaluation.objects.filter(cell__in=cells).order_by("-as_of").values_list("as_of", flat=True).first()
+    rows = Evaluation.objects.filter(cell__in=cells).order_by("-as_of").annotate(last=Coalesce("until", "as_of"))
+    newest = rows.values_list("last", flat=True).first()
     return clock.now() if newest is None else newest
 
 

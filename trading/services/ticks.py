@@ -19,6 +19,7 @@ from trading.models import Evaluation, Order, Tick
 from trading.services import decisions
 from trading.services.corporate_actions import actions_apply
 from trading.services.exposure import buy_rooms
+from trading.services.gate_spans import refusals_prolong
 from trading.services.gates import GateFacts, account_blocks, open_orders
 from trading.services.marks import marks_store
 from trading.services.order_plans import plans_look
@@ -27,6 +28,7 @@ from trading.services.rejects import cells_backing_off
 from trading.services.resting_orders import rests_lay
 from trading.services.resting_ticks import asked_at_close_keep
 from trading.services.slices import slice_submitted
+from trading.services.unheard import unheard_prices, unheard_tell
 from volbal.common import clock
 from volbal.common.bulk import rows_write
 from volbal.common.clock import require_aware
@@ -45,7 +47,7 @@ class TickOutcome:
 def tick_run(
     *, portfolio_id: int, as_of: dt.datetime, quotes: Iterable[PriceQuote], due: dt.datetime | None = None
 ) -> TickOutcome | None:
-    """Look at every cell of a portfolio that has a quote, once for each `as_of`.
+    """Look at every cell of a portfolio, in a replay at those that have a bar, once for each `as_of`.
 
     Return None, with nothing done, in an archived portfolio and where that moment or a later one was looked at
     before; with `due`, the moment since when a tick is wanted, also where one was taken since.
@@ -68,12 +70,15 @@ def tick_run(
         if portfolio.is_archived or taken.exists():
             return None
         prices = history_take(quotes=by_instrument.values(), as_of=as_of) if judged is None else judged
-        cells = _cells(portfolio, prices)
-        days = _days(cells, as_of)
+        every_cell = _cells(portfolio, prices)
+        unheard = unheard_prices(portfolio=portfolio, cells=every_cell, prices=prices, as_of=as_of)
+        cells = [cell for cell in every_cell if cell.instrument_id in prices]
+        days = _days(every_cell, as_of)
         plans = plans_look(cells, days, as_of)
         orders = open_orders(portfolio)
         waiting = actions_apply(cells=cells, days=days, prices=prices, as_of=as_of, open_orders=orders.cells)
-        active = [cell for cell in cells if cell.status == Cell.Status.ACTIVE]
+        known = prices | unheard
+        active = [cell for cell in every_cell if cell.status == Cell.Status.ACTIVE and cell.instrument_id in known]
         facts = GateFacts(
             portfolio,
             as_of,
@@ -82,12 +87,12 @@ def tick_run(
             waiting,
             trading_states(active),
             cells_backing_off(portfolio),
-            buy_rooms(portfolio, active, prices),
+            buy_rooms(portfolio, active, known),
             plans,
             account_blocks(portfolio.account),
             orders.resting,
         )
-        decided = decisions.decide_cells(active, days, prices, facts)
+        decided = decisions.decide_cells(active, days, known, facts)
         tick = Tick.objects.create(
             tenant_id=portfolio.tenant_id,
             portfolio=portfolio,
@@ -97,6 +102,7 @@ def tick_run(
             value=marks_store(cells=[cell for cell in cells if cell.id not in waiting], days=days, prices=prices),
         )
         ordering = _record(tick, portfolio, decided, days)
+        unheard_tell(decided=decided, as_of=as_of)
         # An order worked in slices counts once, with its first; where orders rest, one counts once it fills.
         counted = [one for one in ordering if one.plan is None or one.plan.submitted == 0]
         cells_count_orders(cells=[one.cell for one in counted if one.cell.execution == Cell.Execution.WATCH], days=days)
@@ -123,9 +129,10 @@ def _judged(portfolio_id: int, quotes: Collection[PriceQuote], as_of: dt.datetim
 
 
 def _cells(portfolio: Portfolio, prices: dict[int, MarketPrice]) -> list[Cell]:
-    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(
-        portfolio=portfolio, instrument__among=prices
-    )
+    """Return the open cells, each held until the transaction ends; of a replay those that have a bar now."""
+    rows = Cell.objects.select_for_update(of=("self",), no_key=True).filter(portfolio=portfolio)
+    if portfolio.feed == REPLAY:
+        rows = rows.filter(instrument__among=prices)
     # No join of parameters: a row that had to be waited for may refer to newer ones than were joined.
     rows = rows.exclude(status=Cell.Status.ARCHIVED).select_related("instrument")
     cells = list(rows.order_by("id"))
@@ -144,9 +151,14 @@ def _days(cells: list[Cell], as_of: dt.datetime) -> dict[int, dt.date]:
 def _record(
     tick: Tick, portfolio: Portfolio, decided: list[decisions.CellDecision], days: dict[int, dt.date]
 ) -> list[decisions.CellDecision]:
-    """Write every evaluation and the intents that follow from them, and return the decisions that order."""
+    """Write every evaluation and the intents that follow from them, and return the decisions that order.
+
+    A refusal that only goes on prolongs the row there is; in a replay each look has its own.
+    """
     moment = clock.now()
-    rows_write(Evaluation, decisions.evaluation_columns(tick, decided, moment))
+    going_on = frozenset() if portfolio.feed == REPLAY else refusals_prolong(decided=decided, as_of=tick.as_of)
+    new = [one for one in decided if one.cell.id not in going_on] if going_on else decided
+    rows_write(Evaluation, decisions.evaluation_columns(tick, new, moment))
     working = [one for one in decided if one.is_order or one.plan is not None]
     if not working:
         return []

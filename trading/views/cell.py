@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from trading.feeds.sources import source_of
 from trading.models import Evaluation
 from trading.selectors import records
 from trading.selectors.cells import cell_rows, cell_views, present_moment, present_quote
+from trading.selectors.history import history
 from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
 from trading.selectors.plans import plan_view
@@ -36,6 +38,7 @@ TABS = {
     "parameters": "Parameters",
 }
 MINUTE = 60
+SECOND, TINY = dt.timedelta(seconds=1), dt.timedelta(microseconds=1)
 COLUMNS = {"why": "Why", "numbers": "Numbers", "holding": "Holding"}
 
 
@@ -105,11 +108,26 @@ def before_of(request: HttpRequest) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def _moment_asked(request: HttpRequest, zone: dt.tzinfo) -> dt.datetime | None:
+    """Return the moment that was typed, in a zone; None where none was, or none that is one."""
+    try:
+        typed = dt.datetime.fromisoformat(request.GET.get("at", ""))
+    except ValueError:
+        return None
+    return typed.replace(tzinfo=zone) if typed.tzinfo is None else typed
+
+
 def _timeline(request: HttpRequest, row: Cell) -> dict[str, Any]:
     actions = [action for action in request.GET.getlist("action") if action in Evaluation.Action.values]
     columns = request.GET.get("columns", "why")
+    at, before = _moment_asked(request, exchange_zone(row.instrument.exchange)), before_of(request)
+    if before is None and at is not None:
+        # The minute or second that was typed counts whole.
+        before = history(row, actions).id_after(at + (SECOND if at.second else dt.timedelta(seconds=MINUTE)) - TINY)
     return {
-        "page": records.timeline_page(row, actions, before_of(request)),
+        "page": records.timeline_page(row, actions, before),
+        "at": "" if at is None else request.GET["at"],
+        "follows": before is None and at is None,
         "actions": actions,
         "all_actions": ("BUY", "SELL", "SKIP", "HOLD"),
         "columns": columns if columns in COLUMNS else "why",

@@ -141,9 +141,9 @@ def _export_performance(_: HttpRequest, cell: Cell) -> Table:
 
 
 _TIMELINE_HEADER = (
-    "as_of", "action", "reason", "sentence", "price", "source", "is_synthetic", "age_seconds", "anchor", "cash",
-    "shares", "receivable", "value", "stock_share", "orders_today", "trigger_up", "trigger_down", "signal",
-    "raw_quantity", "quantity", "parameters__number",
+    "as_of", "until", "looks", "action", "reason", "sentence", "price", "source", "is_synthetic", "age_seconds",
+    "anchor", "cash", "shares", "receivable", "value", "stock_share", "orders_today", "trigger_up", "trigger_down",
+    "signal", "raw_quantity", "quantity", "parameters__number",
 )  # fmt: skip
 
 
