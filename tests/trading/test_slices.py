@@ -16,7 +16,7 @@ from portfolios.services.origin import Origin
 from portfolios.services.parameters import parameters_change
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh, open_cell, tick
-from trading.models import Evaluation, Order, OrderPlan
+from trading.models import Evaluation, Order, OrderPlan, Quote
 from trading.services.dispatch import slices_due
 from trading.services.order_cancels import order_cancel
 from trading.services.order_plans import plan_cancel
@@ -82,6 +82,47 @@ def test_a_slice_waits_for_the_one_before(desk: Desk) -> None:
     assert look(desk, "110", 1, fill=False).reason == "order_in_flight"
     assert OrderPlan.objects.get().is_working
     assert len(slices()) == 1
+
+
+def test_a_slice_whose_price_moved_before_it_was_sent_is_decided_anew(desk: Desk) -> None:
+    """The first counts once for the day all the same, and no number of a slice goes out twice."""
+    cell = sliced(desk)
+    look(desk, "110", 0, fill=False)
+    Quote.objects.update(price=Decimal("111"), reference=Decimal("111"))
+    with time_machine.travel(OPEN, tick=False):
+        orders_send(account_id=desk.account.pk)
+    (first,) = Order.objects.all()
+    assert (first.status, first.slice_number, fresh(cell).orders_today) == ("cancelled", None, 0)
+    assert first.status_detail == "The price went from 110 to 111 (91 bps) before it was sent; the rule is asked again."
+    plan = OrderPlan.objects.get()
+    assert (plan.status, plan.submitted) == ("working", 0)
+    look(desk, "112", 1)
+    look(desk, "112", 2)
+    assert [one for one in slices() if one[3] == "filled"] == [(1, "SELL", 5, "filled"), (2, "SELL", 5, "filled")]
+    assert fresh(cell).orders_today == 1
+    look(desk, "105", 3, fill=False)
+    assert OrderPlan.objects.get().status == "ended"
+
+
+def test_a_slice_that_moved_ends_with_its_order_where_the_rule_says_no(desk: Desk) -> None:
+    cell = sliced(desk)
+    look(desk, "110", 0, fill=False)
+    Quote.objects.update(price=Decimal("105"), reference=Decimal("105"))
+    with time_machine.travel(OPEN, tick=False):
+        orders_send(account_id=desk.account.pk)
+    look(desk, "105", 1)
+    assert (OrderPlan.objects.get().status, fresh(cell).shares, fresh(cell).anchor) == ("ended", 100, 100)
+
+
+def test_a_protective_stop_is_sent_whatever_the_price_has_become(desk: Desk) -> None:
+    """It sells at market in any case; asked again it would only wait while the price falls on."""
+    cell = sliced(desk, stop_loss=0.05)
+    look(desk, "94", 0, fill=False)
+    Quote.objects.update(price=Decimal("90"), reference=Decimal("90"))
+    with time_machine.travel(OPEN, tick=False):
+        orders_send(account_id=desk.account.pk)
+    order = Order.objects.get()
+    assert (order.purpose, order.status, fresh(cell).shares) == ("stop", "filled", 0)
 
 
 def test_without_its_signal_the_order_ends_and_less_than_half_leaves_the_anchor(desk: Desk) -> None:

@@ -85,6 +85,7 @@ class CellView:
     orders_today: int
     buy: Level | None
     sell: Level | None
+    stop: Level | None
     last: LastDecision | None
     quote: QuoteView | None
     max_spread_bps: Decimal | None
@@ -225,7 +226,7 @@ def _view(
     price = None if quote is None else quote.price
     replay: ReplayRun | None = getattr(cell.portfolio, "replay", None)
     value = cell.opening_value if price is None else value_at(cell, price)
-    buy, sell, share = next_levels(cell, rule, day, price)
+    buy, sell, stop, share = next_levels(cell, rule, day, price)
     return CellView(
         id=cell.pk,
         symbol=cell.instrument.symbol,
@@ -260,6 +261,7 @@ def _view(
         orders_today=cell.orders_today if cell.orders_day == day else 0,
         buy=buy,
         sell=sell,
+        stop=stop,
         last=last,
         quote=None if quote is None else quote_view(quote, moment=present_moment(cell), is_replay=replay is not None),
         max_spread_bps=cell.max_spread_bps,
@@ -270,25 +272,26 @@ def _view(
 
 def next_levels(
     cell: Cell, rule: StrategyParameters, day: dt.date, price: Decimal | None
-) -> tuple[Level | None, Level | None, float | None]:
-    """Return the next buy, the next sell and the stock share, as the rule says.
+) -> tuple[Level | None, Level | None, Level | None, float | None]:
+    """Return the next buy, the next sell, the protective stop and the stock share, as the rule says.
 
     A cell whose broker reported more than it held is below zero and halted; of it the rule is asked nothing.
     """
     try:
         state = cell_state(cell, day)
     except CellError:
-        return None, None, None
+        return None, None, None, None
     return levels_of(cell, state, rule, numbers.to_float(price))
 
 
 def levels_of(
     cell: Cell, state: CellState, rule: StrategyParameters, price: float | None
-) -> tuple[Level | None, Level | None, float | None]:
-    """Return the next buy, the next sell and the stock share of a cell in any state, real or only proposed."""
+) -> tuple[Level | None, Level | None, Level | None, float | None]:
+    """Return the next buy, the next sell, the stop and the stock share of a cell in any state, real or proposed."""
     triggers = cell_triggers(cell, state, rule, price)
     share = None if price is None else decide(price, state, rule).stock_share
-    return _level(triggers.buy, price), _level(triggers.sell, price), share
+    buy, sell, stop = (_level(one, price) for one in (triggers.buy, triggers.sell, triggers.stop))
+    return buy, sell, stop, share
 
 
 def _level(trigger: NextTrigger | None, price: float | None) -> Level | None:

@@ -84,8 +84,8 @@ def _compare(
     proposed: StrategyParameters,
     price: float | None,
 ) -> tuple[Effect, ...]:
-    old_buy, old_sell, old_share = levels_of(cell, before, rule, price)
-    new_buy, new_sell, new_share = levels_of(cell, after, proposed, price)
+    old_buy, old_sell, _, old_share = levels_of(cell, before, rule, price)
+    new_buy, new_sell, _, new_share = levels_of(cell, after, proposed, price)
     facts = (
         Effect("Cash", "money", before.cash, after.cash),
         Effect("Shares", "shares", before.shares, after.shares),

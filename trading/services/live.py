@@ -48,6 +48,9 @@ class CellUpdate:
     sell_price: Decimal | None
     sell_quantity: Decimal | None
     sell_distance: float | None
+    stop_price: Decimal | None
+    stop_quantity: Decimal | None
+    stop_distance: float | None
     nearness: float | None
     action: str
     reason: str
@@ -183,6 +186,9 @@ def _cell_update(
         sell_price=_price_of(triggers.sell),
         sell_quantity=_quantity_of(triggers.sell),
         sell_distance=distances[1],
+        stop_price=_price_of(triggers.stop),
+        stop_quantity=_quantity_of(triggers.stop),
+        stop_distance=_distance_of(triggers.stop, price),
         nearness=min((abs(one) for one in distances if one is not None), default=None),
         action="" if last is None else last.action,
         reason="" if last is None else last.reason,

@@ -11,7 +11,7 @@ from portfolios.services.origin import Origin
 from trading.brokers.base import BrokerOrderStatus
 from trading.marketdata.calendars import exchange_calendar
 from trading.models import Order
-from trading.services.order_plans import position_at_end
+from trading.services.order_plans import position_at_end, slice_return
 from trading.services.order_states import order_move
 from trading.services.positions import position_of, position_write
 from trading.services.protective_stop import halt_if_stopped
@@ -37,10 +37,12 @@ def order_end(
     reject_code: str = "",
     was_submitted: bool = True,
     only_from: Order.Status | None = None,
+    again: bool = False,
 ) -> bool:
     """Move an order to an end; return whether it was still open.
 
-    With `was_submitted` False it never reached its broker and no longer counts among the day's orders. Raises
+    With `was_submitted` False it never reached its broker and no longer counts among the day's orders; with `again` a
+    slice then goes back to the order it is of, which is asked about it at the next look. Raises
     ForbiddenMoveError where the table does not allow the end and Conflict where another process moved it first, or
     where it is open and no longer `only_from`: what ends an intent must not end what was sent meanwhile.
     """
@@ -55,11 +57,17 @@ def order_end(
                 f"Order {order.client_order_id} is no longer {only_from} but {order.status}: it stays as it is.",
                 hint="Look at it again and repeat what you want.",
             )
-        end_on(cell=change.row, order=order, after=after, detail=detail, as_of=as_of, reject_code=reject_code)
+        returned = order.plan if again else None
+        if returned is not None:
+            order_move(order, after, detail=detail)
+        else:
+            end_on(cell=change.row, order=order, after=after, detail=detail, as_of=as_of, reject_code=reject_code)
         # Of an order worked in slices the first counts.
         if not was_submitted and order.is_counted and order.slice_number in (None, 1):
             day = exchange_calendar(change.row.instrument.exchange).day_of(order.as_of)
             cell_uncount_order(cell=change.row, day=day)
+        if returned is not None:
+            slice_return(order=order, plan=returned)
         change.details |= {"order": order.pk, "status": after, "filled": order.filled_quantity}
     return True
 

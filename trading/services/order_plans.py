@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from django.db.models import F
+
 from portfolios.models import Cell, Portfolio
 from portfolios.services.changes import changing
 from portfolios.services.checks import require_reason
@@ -85,6 +87,14 @@ def slice_filled(*, plan: OrderPlan, quantity: Decimal, price: Decimal) -> None:
     plan.filled_quantity += quantity
     plan.filled_value += quantity * price
     plan.save(update_fields=["filled_quantity", "filled_value"])
+
+
+def slice_return(*, order: Order, plan: OrderPlan) -> None:
+    """Take the last slice of an order at work back, which was never sent: its number is due again, and decided anew."""
+    working = OrderPlan.objects.filter(pk=plan.pk, status=OrderPlan.Status.WORKING, submitted__gt=0)
+    working.update(submitted=F("submitted") - 1, next_at=order.as_of)
+    order.slice_number = None
+    order.save(update_fields=["slice_number"])
 
 
 def position_at_end(*, order: Order, position: Position, filled: OrderFilled, as_of: dt.datetime) -> Position:

@@ -26,6 +26,7 @@ from volbal.common.errors import Conflict
 BASIS_POINTS = 10_000
 # Prices and cells that were read longer ago than this are read anew before the next order goes out.
 LOOK_SECONDS = 0.02
+ASKED_AGAIN = (Order.Purpose.RULE, Order.Purpose.SLICE)
 S = Order.Status
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,10 @@ def may_be_sent(*, order: Order, look: Look) -> bool:
 
     With a look taken after the claim nothing is sent that was claimed after a halt or a pause was committed, nor what
     money or shares that were taken out would have covered. A rule's order whose price moved by more than 20 bps since
-    it was decided is cancelled, counts no longer among the day's orders, and its portfolio is looked at again at once.
-    A replay is history and an order by hand a person's.
+    it was decided is cancelled, counts no longer among the day's orders, and its portfolio is looked at again at once;
+    a slice goes back to the order it is of, which is asked about it anew. A protective stop sells at market whatever
+    the price has become since it struck, what rests has a limit of its own, a replay is history and an order by hand a
+    person's.
     """
     return _stands(order, restrictions_in_force(portfolio_ids=[order.cell.portfolio_id]), look)
 
@@ -109,7 +112,7 @@ def _stands(order: Order, in_force: InForce, look: Look) -> bool:
         f"The price went from {order.decision_price.normalize():f} to {price.normalize():f} ({drift:.0f} bps) "
         "before it was sent; the rule is asked again."
     )
-    if _end(order, S.CANCELLED, detail):
+    if _end(order, S.CANCELLED, detail, again=True):
         # Where orders rest, the question near the close is asked again too.
         Cell.objects.filter(pk=order.cell_id, close_asked_on__isnull=False).update(close_asked_on=None)
         # After the order's own transaction: a tick holds its portfolio first and then the cells.
@@ -128,9 +131,10 @@ def _unwanted(order: Order) -> str | None:
     return None if short is None else f"not sent: {short}"
 
 
-def _end(order: Order, after: Order.Status, detail: str) -> bool:
+def _end(order: Order, after: Order.Status, detail: str, *, again: bool = False) -> bool:
+    only_from = S(order.status)
     try:
-        return order_end(order=order, after=after, detail=detail, was_submitted=False, only_from=S(order.status))
+        return order_end(order=order, after=after, detail=detail, was_submitted=False, only_from=only_from, again=again)
     except Conflict as first:
         logger.info("%s", first)
         return False
@@ -138,7 +142,7 @@ def _end(order: Order, after: Order.Status, detail: str) -> bool:
 
 def _moved_to(order: Order, look: Look) -> Decimal | None:
     """Return the newest price where it is too far from the one decided at; None where the order may go."""
-    if order.purpose != Order.Purpose.RULE or order.decision_price is None or order.cell.portfolio.feed == REPLAY:
+    if order.purpose not in ASKED_AGAIN or order.decision_price is None or order.cell.portfolio.feed == REPLAY:
         return None
     price = look.prices.get((order.quote_source, order.cell.instrument_id))
     if price is None:

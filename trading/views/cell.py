@@ -18,7 +18,7 @@ from trading.selectors.cells import cell_rows, cell_views, present_moment, prese
 from trading.selectors.history import history
 from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
-from trading.selectors.plans import plan_view
+from trading.selectors.plans import plan_view, slice_outlook
 from trading.selectors.quotes import quote_statistics, quote_view
 from trading.selectors.rests import rests_view
 from trading.selectors.summary import performance_summary
@@ -76,14 +76,15 @@ def _part(request: HttpRequest) -> str:
 
 def _head(row: Cell) -> dict[str, Any]:
     view = cell_views(cell_rows([row.portfolio], archived=True).filter(pk=row.pk))[0]
-    moment = present_moment(row)
+    moment, plan = present_moment(row), plan_view(row)
     return {
         "cell": view,
         "portfolio": row.portfolio,
         "held": view.held,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
-        "plan": plan_view(row),
+        "plan": plan,
+        "slice_outlook": "" if plan is None else slice_outlook(row, plan),
         "rests": rests_view(row),
         **replay_context(row.portfolio),
     }
