@@ -23,9 +23,9 @@ from trading.services.limit_watch import limits_watch, shared_limits_watch
 from trading.services.live import portfolio_publish
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.reach import place_named, senders_at
-from trading.services.reconciliation import account_reconcile, accounts_await_reconciliation
+from trading.services.reconciliation import accounts_await_reconciliation
 from trading.services.replays import replay_close, replay_step
-from trading.services.sending import account_send
+from trading.services.sending import account_compare, account_send
 from trading.services.tick_states import ticks_notice_missed
 from trading.services.ticks import TickOutcome
 from trading.services.wake_claims import wake_waits
@@ -35,6 +35,7 @@ ORDERS_QUEUE = "orders"
 TICK_EXPIRES_SECONDS = 5
 # Whatever is looked at later is looked at after the next tick anyway.
 LIMITS_EXPIRE_SECONDS = 60
+RECONCILE_EXPIRES_SECONDS = 30
 WAKE_AGAIN_SECONDS = 0.1
 SEND_AGAIN_SECONDS = 0.2
 
@@ -186,7 +187,8 @@ def reconcile_waiting() -> None:
     with every_tenant():
         accounts = accounts_to_reconcile()
     for account in accounts:
-        reconcile_account.delay(account.tenant_id, account.pk)
+        # It is found again at the next coming: what waited longer is no longer wanted.
+        reconcile_account.apply_async((account.tenant_id, account.pk), expires=RECONCILE_EXPIRES_SECONDS)
 
 
 @shared_task
@@ -194,7 +196,7 @@ def reconcile_account(tenant_id: int, account_id: int) -> None:
     """Bring an account's orders up to date and compare it with its broker."""
     with tenant_scope(tenant_id):
         send_orders(tenant_id, account_id)
-        account_reconcile(account_id=account_id)
+        account_compare(account_id=account_id)
 
 
 @shared_task

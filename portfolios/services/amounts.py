@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from django.db.models import Model
 
 from volbal.common.errors import Refused
-from volbal.common.numbers import CENT, MICRO, ZERO
+from volbal.common.numbers import CENT, MICRO, PICO, ZERO
 
 LIMIT = Decimal(10) ** 13
 
@@ -20,6 +20,11 @@ def cash_amount(name: str, value: Decimal | int | str, *, least: Decimal | None 
 def share_amount(name: str, value: Decimal | int | str, *, least: Decimal | None = ZERO) -> Decimal:
     """Return a number of shares in steps of 1e-6. Raises Refused naming `name`, the value and the bound."""
     return _exact(name, value, MICRO, least)
+
+
+def told_share_amount(name: str, value: Decimal | int | str) -> Decimal:
+    """Return a number of shares as a broker tells it, below 0 too, in steps of 1e-12. Raises Refused."""
+    return _exact(name, value, PICO, None)
 
 
 def price_amount(name: str, value: Decimal | int | str) -> Decimal:

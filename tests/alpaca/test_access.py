@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.alpaca.server import AlpacaServer
 from tests.alpaca.world import SECRET_KEY, Fault, World
 from tests.portfolios.builders import BY_TEST
 from trading.brokers.alpaca import AlpacaBroker
-from trading.brokers.base import BrokerAccessError
+from trading.brokers.base import BrokerAccessError, BrokerRejectedError
 from trading.brokers.registry import broker_of
 from volbal.common.errors import Refused
 
@@ -41,13 +42,35 @@ class TestKeys:
             unarmed.order("vb-1")
         assert world.requests == []
 
-    @pytest.mark.parametrize("message", ["forbidden.", "request is not authorized"])
-    def test_a_door_that_is_shut_is_told_apart_from_an_order_refused(
-        self, broker: AlpacaBroker, world: World, message: str
+    @pytest.mark.parametrize(
+        "status, body",
+        [
+            (401, {"message": "unauthorized."}),
+            (401, {"code": 40110000, "message": "request is not authorized"}),
+            (403, {"message": "forbidden."}),
+            (403, {"code": 40310000, "message": "forbidden."}),
+            (403, {"code": 40110000, "message": "access key verification failed"}),
+            (403, {"message": "something about the caller"}),
+        ],
+    )
+    def test_a_door_that_is_shut_sends_nothing_and_asks_for_access(
+        self, broker: AlpacaBroker, world: World, status: int, body: dict[str, Any]
     ) -> None:
-        world.faults.append(Fault("GET", status=403, body={"message": message, "code": 40310000}))
-        with pytest.raises(BrokerAccessError):
-            broker.order("vb-1")
+        for method, ask in (("POST", lambda: broker.submit(request())), ("GET", lambda: broker.order("vb-1"))):
+            world.faults.append(Fault(method, status=status, body=body))
+            with pytest.raises(BrokerAccessError, match="Set them anew in the console"):
+                ask()
+        assert world.orders == {}
+
+    @pytest.mark.parametrize(
+        "body", [{"code": 40310000, "message": "insufficient buying power"}, {"message": "insufficient buying power"}]
+    )
+    def test_a_refused_order_is_no_shut_door(self, broker: AlpacaBroker, world: World, body: dict[str, Any]) -> None:
+        said = body | {"message": "insufficient buying power"}
+        world.faults.append(Fault("POST", status=403, body=said))
+        with pytest.raises(BrokerRejectedError) as refusal:
+            broker.submit(request())
+        assert refusal.value.code == "insufficient_funds"
 
 
 class TestAddresses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -11,7 +12,7 @@ from django.core.cache import cache
 from tests.alpaca.requests import request
 from tests.alpaca.world import World, now
 from trading.brokers.alpaca import AlpacaBroker
-from trading.brokers.base import OrderType
+from trading.brokers.base import DoubtfulReport, FillReport, OrderType
 
 
 class TestFills:
@@ -82,15 +83,39 @@ class TestFills:
         assert (told.client_order_id, told.symbol, told.side) == ("", "IBM", "BUY")
         assert told.broker_order_id != placed.broker_order_id
 
-    def test_one_that_cannot_be_read_is_logged_whole_and_the_others_are_booked(
-        self, broker: AlpacaBroker, world: World, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize(
+        "damage, why",
+        [
+            ({"order_id": 12}, "order_id is 12, expected a text"),
+            ({"side": "held"}, "side is 'held', expected one of buy, sell, sell_short"),
+            ({"transaction_time": "yesterday!"}, "transaction_time is 'yesterday!', expected a time"),
+            ({"id": ""}, "id is '', expected a text"),
+        ],
+    )
+    def test_one_that_cannot_be_read_is_handed_over_whole_and_the_others_are_read(
+        self, broker: AlpacaBroker, world: World, damage: dict[str, Any], why: str
     ) -> None:
         broker.submit(request(1, type=OrderType.LIMIT, limit_price=Decimal(184)))
         world.fill("vb-1", 1, 184)
         world.fill("vb-1", 2, 184)
-        world.activities[0] = world.activities[0] | {"order_id": 12}
-        assert [one.quantity for one in broker.fills_since("")] == [Decimal(2)]
-        assert "cannot be read (order_id is 12, expected a text)" in caplog.text
+        world.activities[0] = world.activities[0] | damage
+        told = broker.fills_since("")
+        assert [one.quantity for one in told if isinstance(one, FillReport)] == [Decimal(2)]
+        doubtful = [one for one in told if isinstance(one, DoubtfulReport)]
+        assert [(one.content, one.why, one.read_from) for one in doubtful] == [(world.activities[0], why, "")]
+
+    def test_pages_are_read_on_past_one_that_cannot_be_read(
+        self, broker: AlpacaBroker, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("trading.brokers.alpaca.broker.ACTIVITIES_A_PAGE", 2)
+        broker.submit(request(1, type=OrderType.LIMIT, limit_price=Decimal(184)))
+        start = now()
+        for number in range(4):
+            world.fill("vb-1", 1, 184, at=start + dt.timedelta(milliseconds=10 * number))
+        ids = [one["id"] for one in world.activities]
+        world.activities[1] = world.activities[1] | {"order_id": None}
+        told = broker.fills_since("")
+        assert {one.broker_fill_id for one in told if isinstance(one, FillReport)} == {ids[0], ids[2], ids[3]}
 
 
 def test_positions_and_cash_are_alpacas(broker: AlpacaBroker, world: World) -> None:

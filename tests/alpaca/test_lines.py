@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -22,12 +23,14 @@ from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, open_cell, tick
 from trading import tasks
 from trading.brokers.alpaca import stream as stream_module
-from trading.models import BrokerConnection, Fill, Order
+from trading.models import BrokerConnection, Fill, Order, RefusedReport
 from trading.services.orders import orders_send
+from trading.services.refused_reports import refused_report_retry
 from trading.services.stream_states import LEASE, stream_claim
 from trading.streams import line as line_module
 from trading.streams.line import AccountLine
 from trading.streams.runner import StreamRunner
+from volbal.common.errors import Refused
 from volbal.common.tenancy import tenant_scope
 
 State = BrokerConnection.State
@@ -105,6 +108,28 @@ def test_a_fill_that_the_stream_tells_is_booked_and_ends_the_order(
     assert Fill.objects.count() == 1
 
 
+def test_a_fill_that_cannot_be_read_waits_for_a_person_and_is_booked_once_it_can_be(
+    sent: Order, account: BrokerAccount, world: World
+) -> None:
+    damaged = world.fill(sent.client_order_id, 1, "104.01")
+    whole = dict(damaged)
+    damaged["side"] = "sideways"
+    world.fill(sent.client_order_id, 2, "104.02")
+    for _ in range(2):
+        orders_send(account_id=account.pk)
+    kept = RefusedReport.objects.get()
+    assert (kept.code, kept.status, kept.repetitions) == ("unreadable", "open", 2)
+    assert kept.payload["content"] == {name: str(value) for name, value in damaged.items()}
+    assert [fill.quantity for fill in Fill.objects.all()] == [2]
+    with pytest.raises(Refused, match="refused as before"):
+        refused_report_retry(report=kept, origin=BY_TEST)
+    damaged |= whole
+    refused_report_retry(report=RefusedReport.objects.get(), origin=BY_TEST)
+    assert RefusedReport.objects.get().status == "booked"
+    sent.refresh_from_db()
+    assert sent.filled_quantity == 3
+
+
 def test_parts_of_an_order_and_its_cancellation_are_followed(
     sent: Order, account: BrokerAccount, world: World, line: AccountLine, woken: list[Any]
 ) -> None:
@@ -170,16 +195,14 @@ def test_pauses_end_at_half_a_minute_and_a_message_makes_them_short_again(
     assert line.follow_once() <= 0.5
 
 
-def test_messages_that_cannot_be_read_are_counted_with_the_reason_and_the_broker_is_asked(
-    account: BrokerAccount,
-    server: AlpacaServer,
-    line: AccountLine,
-    woken: list[Any],
-    caplog: pytest.LogCaptureFixture,
+def test_messages_that_cannot_be_read_are_kept_with_the_reason_and_the_broker_is_asked(
+    account: BrokerAccount, server: AlpacaServer, line: AccountLine, woken: list[Any]
 ) -> None:
+    damaged = payloads.trade_update("fill", {"id": 7}, now())
+
     def speak() -> None:
         server.publish("no json")
-        server.publish(payloads.trade_update("fill", {"id": 7}, now()))
+        server.publish(damaged)
 
     woken += [speak, lambda: None, line.end]
     line.follow_once()
@@ -187,7 +210,10 @@ def test_messages_that_cannot_be_read_are_counted_with_the_reason_and_the_broker
     assert (row.messages, row.refused_messages) == (2, 2)
     assert row.refusal
     assert row.last_message_at is not None
-    assert caplog.text.count("stream cannot be read") == 2
+    first, second = RefusedReport.objects.order_by("id")
+    assert (first.code, first.status, first.payload["content"]) == ("unreadable", "open", "no json")
+    assert json.loads(second.payload["content"]) == damaged
+    assert second.sentence.startswith("It cannot be taken: TradeUpdate.")
     assert woken == []
 
 
@@ -206,13 +232,13 @@ def test_keys_that_are_refused_are_said_and_tried_again_in_a_minute(
 def test_one_process_follows_an_account_and_another_takes_over_when_it_is_gone(
     account: BrokerAccount, line: AccountLine, woken: list[Any]
 ) -> None:
-    assert stream_claim(account=account, owner="there:2") is True
+    assert stream_claim(of=account, owner="there:2") is True
     assert line.follow_once() == line_module.CLAIM_SECONDS
     with time_machine.travel(now() + LEASE + dt.timedelta(seconds=1)):
         woken += [line.end]
         assert line.follow_once() == 0.0
         assert standing(account).owner == "here:1"
-        assert stream_claim(account=account, owner="there:2") is False
+        assert stream_claim(of=account, owner="there:2") is False
 
 
 def test_a_line_whose_lease_went_to_another_process_is_left(
@@ -225,7 +251,7 @@ def test_a_line_whose_lease_went_to_another_process_is_left(
 
 
 def test_the_console_shows_how_streams_stand_and_whom_nobody_follows(account: BrokerAccount) -> None:
-    stream_claim(account=account, owner="here:1")
+    stream_claim(of=account, owner="here:1")
     BrokerConnection.objects.update(state=State.CONNECTED, error="the line was lost")
     client = Client()
     with tenant_scope(account.tenant_id):

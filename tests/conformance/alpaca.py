@@ -62,6 +62,9 @@ class AlpacaHarness:
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         self.world.fill(client_order_id, quantity, price)
 
+    def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
+        self.world.fill(client_order_id, quantity, price)["order_id"] = 7
+
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         self.world.end(client_order_id, ENDS[status])
 

@@ -80,6 +80,11 @@ class ApiHarness:
         self._fetch()
         self._report(self._order(client_order_id), quantity, price)
 
+    def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
+        self._fetch()
+        garbled = self._fill_report(self._order(client_order_id), Decimal("NaN"), price)
+        assert not api_fills_report(account=self.account, reports=[garbled], origin=BY_TEST)[0].is_taken
+
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         self._fetch()
         ends = {BrokerOrderStatus.EXPIRED: api_order_expire, BrokerOrderStatus.CANCELLED: api_cancel_confirm}
@@ -120,17 +125,22 @@ class ApiHarness:
         states = [ApiOrder.State.ACKNOWLEDGED, ApiOrder.State.PARTIALLY_FILLED]
         return list(ApiOrder.objects.filter(account=self.account, state__in=states).order_by("id"))
 
-    def _report(self, order: ApiOrder, quantity: Decimal, price: Decimal) -> None:
-        commission = CommissionTerms().commission(quantity=quantity, notional=quantity * price)
-        report = FillReport(
+    def _fill_report(self, order: ApiOrder, quantity: Decimal, price: Decimal) -> FillReport:
+        return FillReport(
             cursor="",
             broker_fill_id=f"E-{ApiFill.objects.count() + 1}",
             client_order_id=order.client_order_id,
             quantity=quantity,
             price=price,
-            commission=commission,
+            commission=Decimal(0) if quantity.is_nan() else self._commission(quantity, price),
             as_of=clock.now(),
         )
+
+    def _commission(self, quantity: Decimal, price: Decimal) -> Decimal:
+        return CommissionTerms().commission(quantity=quantity, notional=quantity * price)
+
+    def _report(self, order: ApiOrder, quantity: Decimal, price: Decimal) -> None:
+        report, commission = self._fill_report(order, quantity, price), self._commission(quantity, price)
         answers = api_fills_report(account=self.account, reports=[report], origin=BY_TEST)
         assert all(answer.is_taken for answer in answers), answers
         sign = 1 if order.side == "BUY" else -1

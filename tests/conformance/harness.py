@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Protocol, Self
 
+from portfolios.models import BrokerAccount
 from trading.brokers.base import Broker, BrokerOrderStatus, OrderType
 
 SYMBOL = "IBM"
@@ -36,6 +37,8 @@ class Harness(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    account: BrokerAccount
+
     @property
     def broker(self) -> Broker:
         """Return the adapter, as the registry would make it for the account."""
@@ -52,6 +55,9 @@ class Harness(Protocol):
 
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         """Let the broker fill a part of an open order; it ends filled once nothing is left."""
+
+    def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
+        """Let the broker fill a part of an open order and report it so that it cannot be read."""
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         """Let the broker end an open order by itself, CANCELLED or EXPIRED."""

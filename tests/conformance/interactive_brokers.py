@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Self
@@ -67,6 +68,11 @@ class InteractiveBrokersHarness:
 
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         self.book.fill(client_order_id, float(quantity), float(price))
+
+    def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
+        self.fill(client_order_id, quantity, price)
+        last = self.book.fills[-1]
+        self.book.fills[-1] = last._replace(execution=replace(last.execution, side="NONE"))
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         # The broker knows no word of its own for an order whose day is over.

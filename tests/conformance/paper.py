@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from portfolios.models import BrokerAccount
 from portfolios.services import account_create, tenant_create, user_create
-from tests.conformance.harness import SYMBOL
+from tests.conformance.harness import SYMBOL, NotSupportedError
 from tests.portfolios.builders import BY_TEST, make_instrument
 from tests.trading.builders import quote
 from trading.brokers.base import Broker, BrokerOrderStatus
@@ -26,6 +26,7 @@ from volbal.common import clock
 from volbal.common.tenancy import tenant_scope
 
 RARELY = 0.05
+ITS_OWN_ROWS = "its reports are rows of its own book, which keeps nothing that cannot be read"
 
 
 @cache
@@ -44,7 +45,10 @@ class PaperHarness:
 
     name = "paper"
     quote_source = "synthetic"
-    lacks: Mapping[str, str] = {"stream": "is asked, and streams nothing"}
+    lacks: Mapping[str, str] = {
+        "stream": "is asked, and streams nothing",
+        "unreadable_report": ITS_OWN_ROWS,
+    }
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -71,6 +75,9 @@ class PaperHarness:
 
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         Book(self.account, PaperSettings()).fill(client_order_id, quantity, price)
+
+    def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
+        raise NotSupportedError(ITS_OWN_ROWS)
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         if status == BrokerOrderStatus.EXPIRED:

@@ -20,6 +20,8 @@ from trading.brokers.base import (
     BrokerOrderStatus,
     BrokerRejectedError,
     BrokerUnreachableError,
+    DoubtfulReport,
+    FillReport,
     OrderRequest,
     OrderType,
     TimeInForce,
@@ -170,15 +172,35 @@ class TestFills:
         assert after.broker_fill_id == before.broker_fill_id
 
     def test_a_corrected_execution_is_no_second_fill_and_is_told_to_people(
-        self, ib: InteractiveBrokersBroker, book: Book, caplog: pytest.LogCaptureFixture
+        self, ib: InteractiveBrokersBroker, book: Book
     ) -> None:
         ib.submit(request())
         book.fill("vb-1", 10, 99.5)
         first = book.fills[0]
         again = replace(first.execution, execId=first.execution.execId[:-2] + "02", shares=9.0)
         book.fills.append(first._replace(execution=again))
-        assert len({one.broker_fill_id for one in ib.fills_since("")}) == len(ib.fills_since("")) == 1
-        assert "corrected execution" in caplog.text
+        report, correction = ib.fills_since("")
+        assert isinstance(report, FillReport)
+        assert isinstance(correction, DoubtfulReport)
+        assert (report.broker_fill_id, correction.code) == ("0000e0d5.6596b0d9.01", "corrected")
+        assert "from 10 at 99.5 to 9.0 at 99.5" in correction.why
+
+    def test_an_execution_that_cannot_be_read_is_handed_over_and_the_others_are_read(
+        self, ib: InteractiveBrokersBroker, book: Book
+    ) -> None:
+        ib.submit(request())
+        book.fill("vb-1", 4, 99.5)
+        book.fill("vb-1", 6, 99.5)
+        book.fills[0] = book.fills[0]._replace(execution=replace(book.fills[0].execution, side="NONE"))
+        report, doubtful = ib.fills_since("")
+        assert (report.quantity, doubtful.why) == (6, "KeyError: 'NONE'")
+        assert "side='NONE'" in doubtful.content
+
+    def test_an_order_that_cannot_be_read_is_no_answer(self, ib: InteractiveBrokersBroker, book: Book) -> None:
+        ib.submit(request())
+        book.trade("vb-1").order.totalQuantity = "many"  # type: ignore[assignment]
+        with pytest.raises(BrokerUnreachableError, match="cannot be read: InvalidOperation"):
+            ib.order("vb-1")
 
     def test_a_fill_of_an_order_that_was_placed_elsewhere_has_no_id_of_ours(
         self, ib: InteractiveBrokersBroker, book: Book

@@ -97,7 +97,7 @@ def cluster(database: str, broker: str, tmp_path_factory: pytest.TempPathFactory
         _with(command("volbal-sockets.service"), "--port", sockets),
         command("volbal-scheduler.service"),
         command("volbal-streams.service"),
-        *(_for_queue(command("volbal-worker@.service"), queue) for queue in sorted(served_queues())),
+        *(command("volbal-worker@.service", queue) for queue in sorted(served_queues())),
     ]
     with (logs / "output.txt").open("w") as output:
         processes = [
@@ -117,11 +117,6 @@ def _with(words: list[str], option: str, value: str) -> list[str]:
     """Return the command with the value of one option changed."""
     place = words.index(option) + 1
     return [*words[:place], value, *words[place + 1 :]]
-
-
-def _for_queue(words: list[str], queue: str) -> list[str]:
-    """Return the command as systemd fills it in for one instance."""
-    return [word.replace("%i", queue).replace("%H", socket.gethostname()) for word in words]
 
 
 def _eventually(holds: Callable[[], bool]) -> bool:

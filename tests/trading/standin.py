@@ -16,6 +16,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    DoubtfulReport,
     FillReport,
     Holdings,
     OrderRequest,
@@ -28,14 +29,15 @@ class StandInBroker:
 
     `refuses` rejects what is submitted, for the reason `refuses_code`; `silent` gives no answer to anything;
     `silent_after_accepting` keeps an order and then gives no answer; `forgets` hides what it has; `slow_to_cancel`
-    takes note of a cancellation and leaves the order at work; `during_submit` runs once the order is kept and before
-    the answer is given.
+    takes note of a cancellation and leaves the order at work; `doubtful` is told with every answer about fills;
+    `during_submit` runs once the order is kept and before the answer is given.
     """
 
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(extended_hours=True))
     requests: list[OrderRequest] = field(default_factory=list)
     book: dict[str, BrokerOrder] = field(default_factory=dict)
     reports: list[FillReport] = field(default_factory=list)
+    doubtful: list[DoubtfulReport] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     shares_beside: dict[str, Decimal] = field(default_factory=dict)
     cash_beside: Decimal = Decimal(0)
@@ -79,9 +81,9 @@ class StandInBroker:
         self._answer()
         return [] if self.forgets else [order for order in self.book.values() if order.is_open]
 
-    def fills_since(self, cursor: str) -> Sequence[FillReport]:
+    def fills_since(self, cursor: str) -> Sequence[FillReport | DoubtfulReport]:
         self._answer()
-        return [report for report in self.reports if int(report.cursor) > int(cursor or 0)]
+        return [*self.doubtful, *(report for report in self.reports if int(report.cursor) > int(cursor or 0))]
 
     def stream(self) -> Iterator[BrokerUpdate]:
         return iter(())

@@ -25,18 +25,22 @@ from trading.brokers.base import (
     OrderType,
     TimeInForce,
 )
-from trading.models import ApiFill, ApiHoldings, ApiOrder, HeldFill, Order, RefusedReport
+from trading.models import ApiFill, ApiHoldings, ApiOrder, BrokerDifference, Fill, HeldFill, Order, RefusedReport
 from trading.selectors.api_broker import api_orders_waiting
 from trading.services.accounts import account_configure
 from trading.services.api_orders import (
     api_cancel_confirm,
+    api_cancel_decline,
     api_order_acknowledge,
     api_order_claim,
     api_order_expire,
     api_order_reject,
 )
 from trading.services.api_reports import api_fills_report, api_holdings_publish
+from trading.services.order_cancels import order_cancel
 from trading.services.orders import orders_send
+from trading.services.reconciliation import account_reconcile
+from volbal.common.clock import now as clock_now
 from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import ScopeError, tenant_scope
 
@@ -180,6 +184,49 @@ class TestCancelling:
             api_cancel_confirm(order=order, origin=BY_TEST)
 
 
+class TestDeclining:
+    """A broker may say that it is too late: the order works on, with its words."""
+
+    def test_the_order_stays_at_work_and_may_be_asked_to_be_cancelled_again(
+        self, api_desk: Desk, broker: ApiBroker, order: ApiOrder
+    ) -> None:
+        claimed(order)
+        broker.cancel("vb-1")
+        for _ in range(2):
+            api_cancel_decline(order=order, detail="too late", origin=BY_TEST)
+        known = broker.order("vb-1")
+        assert known is not None
+        assert (known.status, known.cancel_declined) == (BrokerOrderStatus.WORKING, "too late")
+        assert api_orders_waiting(account=api_desk.account) == []
+        assert Event.objects.filter(kind="api_order.cancel_declined").count() == 1
+        broker.cancel("vb-1")
+        again = broker.order("vb-1")
+        assert again is not None
+        assert (again.status, again.cancel_declined) == (BrokerOrderStatus.CANCELLING, "")
+        api_cancel_confirm(order=order, origin=BY_TEST)
+        assert ApiOrder.objects.get().state == S.CANCELLED
+
+    def test_what_has_filled_in_part_stays_so(self, api_desk: Desk, broker: ApiBroker, order: ApiOrder) -> None:
+        told(api_desk, report())
+        broker.cancel("vb-1")
+        api_cancel_decline(order=order, detail="locked", origin=BY_TEST)
+        assert ApiOrder.objects.get().state == S.PARTIALLY_FILLED
+
+    def test_what_nobody_asks_for_is_not_declined(self, broker: ApiBroker, order: ApiOrder) -> None:
+        with pytest.raises(Refused, match="is waiting to be fetched; nobody asks for its cancellation"):
+            api_cancel_decline(order=order, detail="too late", origin=BY_TEST)
+        broker.cancel("vb-1")
+        with pytest.raises(Refused, match="is cancelled; nobody asks"):
+            api_cancel_decline(order=order, detail="too late", origin=BY_TEST)
+
+    def test_it_needs_words(self, broker: ApiBroker, order: ApiOrder) -> None:
+        claimed(order)
+        broker.cancel("vb-1")
+        with pytest.raises(Refused, match="detail is"):
+            api_cancel_decline(order=order, detail="", origin=BY_TEST)
+        assert ApiOrder.objects.get().state == S.CANCEL_ASKED
+
+
 class TestEnds:
     def test_a_refusal_is_told_with_its_code(self, broker: ApiBroker, order: ApiOrder) -> None:
         claimed(order)
@@ -195,7 +242,7 @@ class TestEnds:
 
     def test_what_has_filled_is_not_refused(self, api_desk: Desk, order: ApiOrder) -> None:
         told(api_desk, report())
-        with pytest.raises(Refused, match=r"has filled 4\.000000 shares and cannot be refused"):
+        with pytest.raises(Refused, match=r"has filled 4 shares and cannot be refused"):
             api_order_reject(order=order, code="no_margin", detail="", origin=BY_TEST)
         api_order_expire(order=order, origin=BY_TEST)
         assert (ApiOrder.objects.get().state, ApiOrder.objects.get().filled_quantity) == (S.EXPIRED, 4)
@@ -357,3 +404,58 @@ class TestWholePath:
         orders_send(account_id=api_desk.account.pk)
         assert HeldFill.objects.get().broker_fill_id == "E-9"
         assert fresh(cell).shares == 50
+
+    def test_a_cancellation_that_the_broker_declines_leaves_the_order_accepted_with_its_words(
+        self, api_desk: Desk, cell: Cell, clock: time_machine.Traveller
+    ) -> None:
+        tick(api_desk.portfolio, {"IBM": 104})
+        orders_send(account_id=api_desk.account.pk)
+        [waiting] = api_orders_waiting(account=api_desk.account)
+        claimed(waiting)
+        api_order_acknowledge(order=waiting, broker_order_id="D-1", origin=BY_TEST)
+        orders_send(account_id=api_desk.account.pk)
+        order_cancel(order=Order.objects.get(), detail="by hand")
+        assert Order.objects.get().status == "cancelling"
+        api_cancel_decline(order=waiting, detail="it is at the exchange already", origin=BY_TEST)
+        clock.shift(11)
+        orders_send(account_id=api_desk.account.pk)
+        order = Order.objects.get()
+        assert (order.status, order.status_detail) == (
+            "accepted",
+            "The broker does not cancel it: it is at the exchange already",
+        )
+        assert ApiOrder.objects.get().state == S.ACKNOWLEDGED, "it is not asked again by itself"
+        told(api_desk, FillReport("", "E-1", order.client_order_id, order.quantity, Decimal(104), None, clock_now()))
+        orders_send(account_id=api_desk.account.pk)
+        assert (Order.objects.get().status, reconcile()) == ("filled", [])
+
+    def test_parts_finer_than_a_millionth_end_the_order_and_agree_with_the_broker(
+        self, api_desk: Desk, cell: Cell, clock: time_machine.Traveller
+    ) -> None:
+        tick(api_desk.portfolio, {"IBM": 104})
+        orders_send(account_id=api_desk.account.pk)
+        [waiting] = api_orders_waiting(account=api_desk.account)
+        claimed(waiting)
+        parts = [Decimal("2.0957023333"), Decimal("2.0957023333"), Decimal("0.0000000004")]
+        parts.append(waiting.quantity - sum(parts))
+        held = Decimal(50)
+        for number, part in enumerate(parts):
+            clock.shift(1)
+            one = FillReport("", f"E-{number}", waiting.client_order_id, part, Decimal(104), Decimal(0), clock_now())
+            assert told(api_desk, one) == told(api_desk, one) == [(f"E-{number}", "")]
+            orders_send(account_id=api_desk.account.pk)
+            held, cash = held - part, fresh(cell).cash
+            holdings = {"account": api_desk.account, "shares": {"IBM": held}, "cash": cash, "as_of": clock_now()}
+            api_holdings_publish(**holdings, origin=BY_TEST)
+            state = account_reconcile(account_id=api_desk.account.pk)
+            assert (state.status, BrokerDifference.objects.count()) == ("agrees", 0)
+        order = Order.objects.get()
+        assert (order.status, order.filled_quantity, order.told_quantity) == ("filled", *[waiting.quantity] * 2)
+        assert (ApiOrder.objects.get().state, fresh(cell).shares) == (S.FILLED, 50 - waiting.quantity)
+        booked = Fill.objects.order_by("id").values_list("quantity", "told_quantity")
+        assert list(booked)[:3] == [
+            (Decimal("2.095702"), parts[0]),
+            (Decimal("2.095703"), parts[1]),
+            (Decimal(0), parts[2]),
+        ]
+        assert reconcile() == []

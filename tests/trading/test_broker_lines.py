@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import threading
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
@@ -21,10 +24,14 @@ from tests.trading.builders import OPEN, Desk, make_desk, open_cell, tick
 from tests.trading.standin import StandInBroker
 from trading import tasks
 from trading.brokers import registry
+from trading.brokers.base import BrokerUnreachableError
 from trading.models import BrokerLine, Order
-from trading.services.broker_lines import LONGEST_PAUSE_SECONDS, line_is_open, pause_seconds
+from trading.services import broker_turns, intent_sending
+from trading.services.broker_lines import LONGEST_PAUSE_SECONDS, pause_seconds
+from trading.services.broker_turns import DOUBTFUL_AT_ONCE, Turn, broker_turn
 from trading.services.sending import Sent, account_send
 from volbal.common.exclusive import only_one
+from volbal.common.serving.workers import PLANS
 from volbal.common.tenancy import every_tenant, tenant_scope
 
 WAIT_SECONDS = 20
@@ -32,6 +39,11 @@ WAIT_SECONDS = 20
 
 def at(seconds: float) -> Any:
     return time_machine.travel(OPEN + dt.timedelta(seconds=seconds), tick=False)
+
+
+def is_left_alone(desk: Desk) -> bool:
+    with broker_turn(account_id=desk.account.pk, kind="send") as turn:
+        return turn is Turn.LATER
 
 
 def told(kind: str) -> int:
@@ -71,11 +83,11 @@ class TestSilent:
         broker.silent = True
         with at(0):
             account_send(account_id=told_desk.account.pk)
-            assert not line_is_open(account_id=told_desk.account.pk)
+            assert is_left_alone(told_desk)
         broker.silent = False
         with at(60):
             account_send(account_id=told_desk.account.pk)
-            assert line_is_open(account_id=told_desk.account.pk)
+            assert not is_left_alone(told_desk)
         assert BrokerLine.objects.get().failed_in_a_row == 0
         assert (told("broker.answers"), len(broker.book)) == (1, 1)
 
@@ -104,8 +116,58 @@ class TestSilent:
         assert "no answer" in client.get(reverse("admin:trading_brokerline_changelist")).content.decode()
         address = f"{reverse('admin:trading_brokerline_operation_retry')}?ids={told_desk.account.pk}"
         assert client.post(address, {"reason": "they say it is back"}).status_code == 302
-        assert line_is_open(account_id=told_desk.account.pk)
+        assert not is_left_alone(told_desk)
         assert client.post(address, {"reason": "once more"}).status_code == 200
+
+
+class TestDoubtful:
+    """Brokers that kept someone waiting share a few places, so that the other threads stay free."""
+
+    @pytest.fixture(autouse=True)
+    def _forget(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(broker_turns, "_slow", set())
+
+    def test_a_slow_turn_makes_a_broker_doubtful_and_a_quick_one_no_more(
+        self, told_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(broker_turns, "_doubtful_slots", threading.BoundedSemaphore(1))
+        monkeypatch.setattr(broker_turns, "SLOW_SECONDS", -1.0)
+        for account_id in (1, 2):
+            with broker_turn(account_id=account_id, kind="send") as turn:
+                assert turn is Turn.OURS
+        monkeypatch.setattr(broker_turns, "SLOW_SECONDS", 60.0)
+        with broker_turn(account_id=1, kind="send") as first, broker_turn(account_id=2, kind="send") as second:
+            assert (first, second) == (Turn.OURS, Turn.LATER)
+        with broker_turn(account_id=2, kind="send") as second:
+            assert second is Turn.OURS
+        with broker_turn(account_id=1, kind="send") as first, broker_turn(account_id=2, kind="send") as second:
+            assert (first, second) == (Turn.OURS, Turn.OURS)
+
+    def test_a_place_is_given_back_whatever_happens(self, told_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(broker_turns, "_doubtful_slots", threading.BoundedSemaphore(1))
+        broker_turns._slow.add(("send", 1))
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                self._fail_at(1)
+
+    def _fail_at(self, account_id: int) -> None:
+        with broker_turn(account_id=account_id, kind="send") as turn:
+            assert turn is Turn.OURS
+            raise ZeroDivisionError
+
+    def test_the_orders_that_a_slow_broker_has_no_time_for_wait_for_the_next_sending(
+        self, told_desk: Desk, broker: StandInBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        symbols = [f"S{number}" for number in range(5)]
+        for symbol in symbols:
+            open_cell(told_desk.portfolio, symbol)
+        tick(told_desk.portfolio, dict.fromkeys(symbols, 104))
+        passed = itertools.count(0, 6)
+        monkeypatch.setattr(intent_sending, "time", SimpleNamespace(monotonic=lambda: float(next(passed))))
+        for accepted in (1, 2):
+            account_send(account_id=told_desk.account.pk)
+            states = sorted(Order.objects.values_list("status", flat=True))
+            assert states == [*["accepted"] * accepted, *["intent"] * (5 - accepted)]
 
 
 def test_a_second_sender_of_an_account_leaves_and_says_that_orders_wait(
@@ -173,3 +235,56 @@ def test_while_one_broker_hangs_the_order_of_another_account_arrives(monkeypatch
     with every_tenant():
         assert set(Order.objects.values_list("status", flat=True)) == {"accepted"}
     assert len(dead.book) == 1
+
+
+class DeadBroker(StandInBroker):
+    """Hold whoever calls until it is told to let go, then give no answer."""
+
+    callers: ClassVar[list[int]] = []
+    let_go: ClassVar[threading.Event] = threading.Event()
+
+    def _answer(self) -> None:
+        self.callers.append(1)
+        assert self.let_go.wait(WAIT_SECONDS)
+        raise BrokerUnreachableError("no answer in time")
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_while_ten_brokers_hang_again_and_again_the_orders_of_others_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first each of them holds a thread once; from then on they share a few, however few threads there are."""
+    (plan,) = (plan for plan in PLANS if "orders" in plan.queues)
+    healthy: dict[int, StandInBroker] = defaultdict(StandInBroker)
+    monkeypatch.setitem(registry._factories, "dead", lambda account: DeadBroker())
+    monkeypatch.setitem(registry._factories, "healthy", lambda account: healthy[account.pk])
+    dead = [make_desk(f"dead-{number}", broker="dead") for number in range(10)]
+    good = [make_desk(f"good-{number}", broker="healthy") for number in range(2)]
+    for desk in good:
+        with tenant_scope(desk.tenant.pk):
+            open_cell(desk.portfolio)
+            tick(desk.portfolio, {"IBM": 104})
+
+    def send(desk: Desk) -> None:
+        try:
+            with tenant_scope(desk.tenant.pk):
+                account_send(account_id=desk.account.pk)
+        finally:
+            connection.close()
+
+    def callers_while_an_order_arrives(desk: Desk, threads: int) -> int:
+        """Return how many threads are held by dead brokers while the order of `desk` reaches its own."""
+        DeadBroker.let_go.clear()
+        DeadBroker.callers.clear()
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                held = [pool.submit(send, one) for one in dead]
+                pool.submit(send, desk).result(WAIT_SECONDS)
+                return sum(not one.done() for one in held)
+            finally:
+                DeadBroker.let_go.set()
+
+    assert callers_while_an_order_arrives(good[0], plan.concurrency) == len(dead)
+    with every_tenant():
+        assert BrokerLine.objects.update(next_attempt_at=None) == len(dead)
+    assert callers_while_an_order_arrives(good[1], DOUBTFUL_AT_ONCE + 1) == DOUBTFUL_AT_ONCE
+    assert [len(healthy[desk.account.pk].book) for desk in good] == [1, 1]

@@ -137,6 +137,15 @@ def test_an_operator_books_cash_in_lieu(desk: Desk) -> None:
     assert operate(operator, "trading_actionapplication", "cash_in_lieu", application, **typed) == 200
     with every_tenant():
         assert LedgerEntry.objects.get(kind="cash_in_lieu").cash == Decimal("3.21")
+    typed = {"amount": "3.02", "reason": "statement of April"}
+    assert operate(operator, "trading_actionapplication", "cash_in_lieu_correct", application, **typed) == 302
+    assert operate(operator, "trading_actionapplication", "cash_in_lieu_correct", application, **typed) == 200
+    with every_tenant():
+        assert [entry.cash for entry in LedgerEntry.objects.filter(kind="cash_in_lieu").order_by("id")] == [
+            Decimal("3.21"),
+            Decimal("-3.21"),
+            Decimal("3.02"),
+        ]
 
 
 @pytest.fixture

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import time_machine
 from django.db import IntegrityError, transaction
 
-from portfolios.models import Cell, Event, LedgerEntry
+from portfolios.models import Cell, Event, LedgerEntry, TradingRestriction
 from portfolios.selectors import reconcile
-from portfolios.services import Origin
+from portfolios.services import Origin, cell_withdraw
 from tests.portfolios.builders import make_instrument
 from tests.trading.builders import (
     OPEN,
@@ -31,12 +32,12 @@ from tests.trading.standin import StandInBroker
 from trading.feeds import registry
 from trading.feeds.base import PriceQuote
 from trading.models import ActionApplication, DailyMark, Evaluation, Order
-from trading.services.cash_in_lieu import cash_in_lieu_book
+from trading.services.cash_in_lieu import cash_in_lieu_book, cash_in_lieu_correct
 from trading.services.order_states import order_move
 from trading.services.orders import orders_send
 from trading.services.portfolio_ticks import portfolio_tick
 from trading.services.replay_runs import replay_run_steps
-from volbal.common.errors import Refused
+from volbal.common.errors import Refused, VolbalError
 from volbal.strategy import Dividend, Split
 
 # 4 to 8 March and 11 to 15 March 2024 are sessions; 9 and 10 are a weekend.
@@ -88,6 +89,57 @@ class TestOneDate:
         assert fresh(cell).cash == cash + Decimal("12.34")
         assert LedgerEntry.objects.get(kind="cash_in_lieu").cash == Decimal("12.34")
         assert reconcile() == []
+
+    def test_cash_in_lieu_is_corrected_by_opposite_entries_as_often_as_the_broker_does(
+        self, desk: Desk, cell: Cell
+    ) -> None:
+        make_actions(Split(OPEN.date(), 1.5))
+        tick(desk.portfolio, {"IBM": 66})
+        split, cash = ActionApplication.objects.get(), fresh(cell).cash
+
+        def change(amount: str, reason: str = "broker's note", service: Any = cash_in_lieu_correct) -> None:
+            origin = Origin(task="test", reason=reason)
+            service(application=split, amount=Decimal(amount), as_of=OPEN, origin=origin)
+
+        with pytest.raises(Refused, match="No cash in lieu"):
+            change("1")
+        change("12.34", service=cash_in_lieu_book)
+        for amount in ("11.11", "0", None, "7.5"):
+            if amount is None:
+                # Taken back, it may be booked anew.
+                change("8", service=cash_in_lieu_book)
+            else:
+                change(amount)
+        assert fresh(cell).cash == cash + Decimal("7.50")
+        booked = LedgerEntry.objects.filter(kind="cash_in_lieu").order_by("id").values_list("cash", "reverses__cash")
+        assert [(str(amount), reverses) for amount, reverses in booked] == [
+            ("12.34", None),
+            ("-12.34", Decimal("12.34")),
+            ("11.11", None),
+            ("-11.11", Decimal("11.11")),
+            ("8.00", None),
+            ("-8.00", Decimal("8.00")),
+            ("7.50", None),
+        ]
+        assert reconcile() == []
+        for amount, reason, why in (
+            ("7.5", "again", "nothing was changed"),
+            ("-1", "wrong", "amount is"),
+            ("1", "", "needs a reason"),
+        ):
+            with pytest.raises(VolbalError, match=why):
+                change(amount, reason)
+
+    def test_a_correction_that_takes_more_than_there_is_halts_the_cell(self, desk: Desk) -> None:
+        cell = open_cell(desk.portfolio, cash=Decimal(0))
+        make_actions(Split(OPEN.date(), 1.5))
+        tick(desk.portfolio, {"IBM": 66})
+        about: dict[str, Any] = {"application": ActionApplication.objects.get(), "as_of": OPEN}
+        by = Origin(task="test", reason="broker's note")
+        cash_in_lieu_book(amount=Decimal(5), origin=by, **about)
+        cell_withdraw(cell=cell, cash=Decimal(5), as_of=OPEN, origin=by)
+        cash_in_lieu_correct(amount=Decimal(2), origin=by, **about)
+        assert (fresh(cell).cash, TradingRestriction.objects.get().cause) == (-3, "negative_holding")
 
     def test_the_ledger_has_each_amount_with_its_reason(self, desk: Desk, cell: Cell) -> None:
         make_actions(Dividend(OPEN.date(), 0.333333, FRIDAY), Split(OPEN.date(), 1.5))

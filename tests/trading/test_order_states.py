@@ -19,7 +19,7 @@ unknown          → intent submitted accepted partially_filled cancelling fille
 submitted        → accepted partially_filled cancelling filled cancelled rejected expired
 accepted         → partially_filled cancelling filled cancelled rejected expired
 partially_filled → partially_filled cancelling filled cancelled rejected expired
-cancelling       → filled cancelled rejected expired
+cancelling       → accepted partially_filled filled cancelled rejected expired
 filled           →
 cancelled        → filled
 rejected         → filled

@@ -16,14 +16,14 @@ from portfolios.selectors import reconcile
 from portfolios.services.origin import Origin
 from tests.trading.builders import OPEN, Desk, make_desk, only_order, open_cell, tick
 from tests.trading.standin import StandInBroker
-from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUpdate
+from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUpdate, DoubtfulReport
 from trading.models import Fill, FillCursor, HeldFill, Order, RefusedReport
 from trading.selectors.attention import report_attention
 from trading.services import fills
 from trading.services.broker_updates import broker_update_apply
 from trading.services.fills import fill_book
 from trading.services.orders import orders_send
-from trading.services.refusals import report_refuse
+from trading.services.refusals import MOST_CHARACTERS, doubtful_keep
 from trading.services.refused_reports import refused_report_dismiss, refused_report_retry
 from volbal.common.errors import Refused, VolbalError
 from volbal.common.tenancy import ScopeError, tenant_scope
@@ -32,7 +32,7 @@ NONE = Decimal("NaN")
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"quantity": Decimal(-1)}, "quantity"),
     ({"quantity": Decimal(0)}, "quantity"),
-    ({"quantity": Decimal("0.0000001")}, "quantity"),
+    ({"quantity": Decimal("0.0000000000001")}, "quantity"),
     ({"quantity": Decimal("1E+10")}, "quantity"),
     ({"quantity": Decimal("1E+999999")}, "quantity"),
     ({"quantity": NONE}, "quantity"),
@@ -60,6 +60,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"client_order_id": ""}, "unnamed"),
     ({"client_order_id": "", "symbol": "IBM"}, "unnamed"),
     ({"client_order_id": "", "symbol": "I" * 21, "side": "BUY"}, "symbol"),
+    ({"client_order_id": "", "symbol": "IBM", "side": "BUY", "quantity": Decimal("0.0000001")}, "quantity"),
 ]
 
 
@@ -144,13 +145,42 @@ def test_a_dismissed_report_is_kept_with_its_reason(told_desk: Desk, broker: Sta
 
 
 def test_a_frame_that_cannot_be_read_is_kept_and_cannot_be_tried_again(told_desk: Desk) -> None:
-    frames: list[Any] = ['{"stream": "trade_updates", "da', {"event": "\ud800\x00", "n": [1, None, 2.5]}]
+    frames: list[Any] = ['{"stream": "trade_updates", "da', {"event": "\ud800\x00", "n": [1, None, 2.5]}, b"\x80\xff"]
     for frame in frames:
-        report_refuse(account=told_desk.account, payload=frame, code="unreadable", sentence="It is no JSON.")
+        doubtful_keep(account=told_desk.account, told=DoubtfulReport(frame, "it is no JSON"))
     for kept in RefusedReport.objects.all():
         with pytest.raises(Refused, match="cannot be tried again"):
             refused_report_retry(report=kept, origin=Origin())
-    assert RefusedReport.objects.count() == 2
+    assert RefusedReport.objects.count() == 3
+
+
+def test_as_much_as_can_be_kept_of_a_frame_without_end_is_kept(told_desk: Desk) -> None:
+    told = DoubtfulReport("x" * (MOST_CHARACTERS + 1), "too long")
+    for _ in range(2):
+        doubtful_keep(account=told_desk.account, told=told)
+    kept = RefusedReport.objects.get()
+    assert (kept.repetitions, kept.payload["content"]["length"]) == (2, MOST_CHARACTERS + 1)
+    assert len(kept.payload["content"]["first"]) == MOST_CHARACTERS
+
+
+def test_what_an_adapter_cannot_read_stands_in_no_other_reports_way(
+    told_desk: Desk, broker: StandInBroker, order: Order
+) -> None:
+    broker.doubtful = [DoubtfulReport({"id": 7}, "id is 7, expected a text", read_from="")]
+    broker.fill(order.client_order_id, 1, 104)
+    assert [fill.quantity for fill in orders_send(account_id=told_desk.account.pk)] == [1]
+    kept = RefusedReport.objects.get()
+    assert (kept.sentence, kept.payload["content"]) == ("It cannot be taken: id is 7, expected a text", {"id": 7})
+    with pytest.raises(Refused, match="refused as before"):
+        refused_report_retry(report=kept, origin=Origin())
+    broker.silent = True
+    with pytest.raises(Refused, match="does not answer"):
+        refused_report_retry(report=kept, origin=Origin())
+    broker.silent, broker.doubtful = False, []
+    broker.fill(order.client_order_id, 2, 104)
+    kept.refresh_from_db()
+    refused_report_retry(report=kept, origin=Origin())
+    assert (RefusedReport.objects.get().status, only_order().filled_quantity) == ("booked", 3)
 
 
 def test_an_order_of_another_account_is_none_of_this_one(

@@ -14,8 +14,8 @@ class ApiOrderAdmin(TenantAdmin):
 
     list_display = (
         "created_at", "account", "symbol", "side", "quantity", "type", "time_in_force", "limit_price", "stop_price",
-        "state", "state_at", "code", "detail", "filled_quantity", "claimed_by", "claimed_until", "client_order_id",
-        "broker_order_id",
+        "state", "state_at", "code", "detail", "cancel_declined", "filled_quantity", "claimed_by", "claimed_until",
+        "client_order_id", "broker_order_id",
     )  # fmt: skip
     list_filter = ("state", "account", "side", "type")
     list_select_related = ("account",)

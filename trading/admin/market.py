@@ -15,7 +15,7 @@ from trading.admin.actions import ActionCorrectForm, ActionImportForm, ActionWit
 from trading.marketdata.catalogue import series_check
 from trading.marketdata.quality import GRADES
 from trading.models import ActionApplication, ActionRevision, BarSeries, CorporateAction
-from trading.services.cash_in_lieu import cash_in_lieu_book
+from trading.services.cash_in_lieu import cash_in_lieu_book, cash_in_lieu_correct
 from volbal.common import clock
 from volbal.common.admin import SharedAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
@@ -169,6 +169,20 @@ class CashInLieuForm(ReasonForm):
         return row
 
 
+class CashInLieuCorrectionForm(ReasonForm):
+    """Correct what was booked for a split's fraction, by the opposite entry and a new one."""
+
+    amount = forms.DecimalField(
+        min_value=Decimal(0), decimal_places=2, max_digits=20, help_text="What is right; 0 where nothing was paid"
+    )
+
+    def perform(self, row: ActionApplication) -> Model:
+        """Call the service."""
+        when = self.moment(row.cell.portfolio)
+        cash_in_lieu_correct(application=row, amount=self.cleaned_data["amount"], as_of=when, origin=self.origin)
+        return row
+
+
 @admin.register(ActionApplication)
 class ActionApplicationAdmin(OperationsAdmin, TenantAdmin):
     """How each cell took a dividend or a split."""
@@ -185,6 +199,12 @@ class ActionApplicationAdmin(OperationsAdmin, TenantAdmin):
             "cash_in_lieu",
             "Book cash in lieu",
             CashInLieuForm,
+            possible=lambda application: application.action.kind == CorporateAction.Kind.SPLIT,
+        ),
+        Operation(
+            "cash_in_lieu_correct",
+            "Correct cash in lieu",
+            CashInLieuCorrectionForm,
             possible=lambda application: application.action.kind == CorporateAction.Kind.SPLIT,
         ),
     )

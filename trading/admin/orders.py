@@ -14,6 +14,7 @@ from trading.models import Fill, FillCursor, Order, OrderTransition, StuckOrder
 from trading.selectors.orders import GROUPS, of_group, stuck, stuck_because
 from trading.services.commission_corrections import commission_correct
 from trading.services.manual_orders import order_ask_now, order_cancel_by_hand, order_note
+from trading.services.overfills import overfill_keep, overfill_trade_back
 from volbal.common import clock
 from volbal.common.admin import ReadOnlyAdmin, TenantAdmin
 from volbal.common.operations import Operation, OperationsAdmin
@@ -43,6 +44,22 @@ class NoteForm(PlainForm):
     def perform(self, row: Order) -> Model:
         """Call the service."""
         return order_note(order=row, origin=self.origin)
+
+
+class TradeBackForm(ReasonForm):
+    """Trade the excess of overfilled orders back."""
+
+    def perform(self, row: Order) -> Model:
+        """Call the service."""
+        return overfill_trade_back(order=row, origin=self.origin)
+
+
+class KeepForm(ReasonForm):
+    """Keep the excess of overfilled orders, and set the anchor to their price."""
+
+    def perform(self, row: Order) -> Model:
+        """Call the service."""
+        return overfill_keep(order=row, origin=self.origin)
 
 
 class GroupFilter(admin.SimpleListFilter):
@@ -76,6 +93,15 @@ class OrderAdmin(OperationsAdmin, TenantAdmin):
         Operation(
             "cancel", "Cancel", CancelForm, harm="What is not filled yet is not carried out.",
             possible=lambda order: order.is_cancellable,
+        ),
+        Operation(
+            "trade_back", "Trade the excess back", TradeBackForm, possible=lambda order: order.is_to_be_settled,
+            harm="An order at the market goes to the broker: it sells what was bought too much, or buys what was sold.",
+        ),
+        Operation(
+            "keep", "Keep the excess, set the anchor to its price", KeepForm,
+            possible=lambda order: order.is_to_be_settled,
+            harm="The cell keeps the shares and decides from this price on.",
         ),
         Operation("note", "Take note", NoteForm, possible=lambda order: order.is_failed),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount
@@ -182,7 +182,8 @@ class OrderRequest:
 class BrokerOrder:
     """An order as the broker knows it. `filled_quantity` is shares so far, None where this answer does not say.
 
-    `reject_code` is the kind of no of one that was rejected after it was taken.
+    `reject_code` is the kind of no of one that was rejected after it was taken, `cancel_declined` why the broker does
+    not cancel one that it was asked to, empty where it did not say so.
     """
 
     client_order_id: str
@@ -194,6 +195,7 @@ class BrokerOrder:
     quantity: Decimal | None = None
     detail: str = ""
     reject_code: str = ""
+    cancel_declined: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -223,6 +225,20 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtfulReport:
+    """Something a broker told that its adapter cannot turn into a report: it is kept as it came, for a person.
+
+    `content` is JSON or what reads as text, `why` a sentence, `code` what kind of fault it is. `read_from` is the
+    cursor after which it would be told again, None where it is not.
+    """
+
+    content: Any
+    why: str
+    code: str = "unreadable"
+    read_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Holdings:
     """What the broker holds in an account: shares by symbol, and cash in the account's currency.
 
@@ -239,13 +255,13 @@ class Holdings:
 class BrokerUpdate:
     """Something a broker's stream tells: an order's state, a fill, or both.
 
-    With neither it says that the line is alive. `refused` is why a message could not be read; it is counted, and what
+    With nothing it says that the line is alive. `doubtful` is a message that could not be read: it is kept, and what
     it would have told is learned by asking.
     """
 
     order: BrokerOrder | None = None
     fill: FillReport | None = None
-    refused: str = ""
+    doubtful: DoubtfulReport | None = None
 
 
 class Broker(Protocol):
@@ -265,8 +281,11 @@ class Broker(Protocol):
     def open_orders(self) -> Sequence[BrokerOrder]:
         """Return all orders still working."""
 
-    def fills_since(self, cursor: str) -> Sequence[FillReport]:
-        """Return reports after `cursor` (empty: from the beginning), oldest first. The same report may come again."""
+    def fills_since(self, cursor: str) -> Sequence[FillReport | DoubtfulReport]:
+        """Return reports after `cursor` (empty: from the beginning), oldest first. The same report may come again.
+
+        One that cannot be read is handed over as a DoubtfulReport and stands in the way of no other.
+        """
 
     def holdings(self) -> Holdings:
         """Return shares and cash that the broker's own book holds."""

@@ -38,21 +38,25 @@ class AlpacaFeed:
         Raises FeedUnreachableError without an answer.
         """
         asked = {instrument.symbol.upper(): instrument.pk for instrument in instruments}
-        found: list[PriceQuote] = []
-        try:
-            data = AlpacaData()
-            for start in range(0, len(asked), SYMBOLS_A_QUESTION):
-                symbols = list(asked)[start : start + SYMBOLS_A_QUESTION]
-                told = {"symbols": ",".join(symbols), "feed": settings.ALPACA_DATA_FEED}
-                answer = data.get("/stocks/snapshots", told)
-                found += [
-                    quote
-                    for symbol in symbols
-                    if (quote := _readable(symbol, answer.get(symbol), asked[symbol], moment)) is not None
-                ]
-        except DataUnreachableError as silence:
-            raise FeedUnreachableError(str(silence)) from None
-        return found
+        told = snapshots(list(asked))
+        quotes = (_readable(symbol, told.get(symbol), asked[symbol], moment) for symbol in asked)
+        return [quote for quote in quotes if quote is not None]
+
+
+def snapshots(symbols: Sequence[str]) -> dict[str, Any]:
+    """Return what Alpaca tells of symbols, by symbol, a hundred in a question.
+
+    Raises FeedUnreachableError without an answer.
+    """
+    found: dict[str, Any] = {}
+    try:
+        data = AlpacaData()
+        for start in range(0, len(symbols), SYMBOLS_A_QUESTION):
+            asked = ",".join(symbols[start : start + SYMBOLS_A_QUESTION])
+            found |= data.get("/stocks/snapshots", {"symbols": asked, "feed": settings.ALPACA_DATA_FEED})
+    except DataUnreachableError as silence:
+        raise FeedUnreachableError(str(silence)) from None
+    return found
 
 
 def _readable(symbol: str, snapshot: Any, instrument_id: int, moment: dt.datetime) -> PriceQuote | None:

@@ -4,7 +4,7 @@ from trading.models.actions import ActionApplication, ActionRevision, CorporateA
 from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.backfill import Backfill
-from trading.models.connection import BrokerConnection
+from trading.models.connection import BrokerConnection, Connection, PriceConnection
 from trading.models.limits import BreakerTrip, DayOpening, LimitBaseline, TradingLimit
 from trading.models.mark import DailyMark
 from trading.models.market import BarSeries, Quote
@@ -31,6 +31,7 @@ __all__ = [
     "BrokerConnection",
     "BrokerDifference",
     "BrokerLine",
+    "Connection",
     "CorporateAction",
     "DailyMark",
     "DayOpening",
@@ -49,6 +50,7 @@ __all__ = [
     "PaperFill",
     "PaperOrder",
     "PaperReport",
+    "PriceConnection",
     "PriceQuarantine",
     "PriceTrack",
     "Quote",

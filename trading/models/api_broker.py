@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from portfolios.models import BrokerAccount, TenantOwned
-from portfolios.models.fields import money_field, price_field, shares_field
+from portfolios.models.fields import exact_shares_field, money_field, price_field, shares_field
 from volbal.common import clock
 from volbal.common.append_only import append_only
 
@@ -46,11 +46,14 @@ class ApiOrder(TenantOwned):
     state_at = models.DateTimeField(default=clock.now)
     code = models.CharField(max_length=40, blank=True, help_text="What kind of no it was")
     detail = models.CharField(max_length=240, blank=True)
+    cancel_declined = models.CharField(
+        max_length=240, blank=True, help_text="Why its broker did not cancel it when last asked to"
+    )
     claimed_by = models.CharField(max_length=80, blank=True)
     claimed_until = models.DateTimeField(
         null=True, blank=True, help_text="Offered again from then on unless it was acknowledged"
     )
-    filled_quantity = shares_field(default=Decimal(0))
+    filled_quantity = exact_shares_field(default=Decimal(0))
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -89,7 +92,7 @@ class ApiFill(TenantOwned):
     broker_order_id = models.CharField(max_length=64, blank=True)
     symbol = models.CharField(max_length=20)
     side = models.CharField(max_length=4)
-    quantity = shares_field()
+    quantity = exact_shares_field()
     price = price_field()
     currency = models.CharField(max_length=3)
     commission = money_field(null=True, blank=True, help_text="Its own, where the broker told")
@@ -101,7 +104,7 @@ class ApiFill(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["account", "broker_fill_id"], name="api_fill_once")]
 
     def __str__(self) -> str:
-        return f"{self.side} {self.quantity:f} {self.symbol} at {self.price:f}"
+        return f"{self.side} {self.quantity.normalize():f} {self.symbol} at {self.price:f}"
 
 
 @append_only

@@ -10,7 +10,7 @@ from django.db import models
 
 from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount, Cell, TenantOwned
-from portfolios.models.fields import money_field, price_field, shares_field
+from portfolios.models.fields import exact_shares_field, money_field, price_field, shares_field
 from trading.models.plan import OrderPlan
 from trading.models.tick import Evaluation
 from volbal.common import clock
@@ -111,6 +111,9 @@ class Order(TenantOwned):
     is_overfilled = models.BooleanField(default=False, help_text="More was filled than ordered")
     noted_at = models.DateTimeField(null=True, blank=True, help_text="When a person took note of what went wrong")
     filled_quantity = shares_field(default=Decimal(0))
+    told_quantity = exact_shares_field(
+        default=Decimal(0), help_text="Sum of its fills as its broker told them; booked is this to 1e-6"
+    )
     filled_value = models.DecimalField(
         max_digits=32,
         decimal_places=12,
@@ -165,6 +168,16 @@ class Order(TenantOwned):
         return self.status in self.CANCELLABLE
 
     @property
+    def excess_quantity(self) -> Decimal:
+        """Return how many shares more were filled than ordered; 0 where none."""
+        return max(Decimal(self.filled_quantity) - Decimal(self.quantity), Decimal(0))
+
+    @property
+    def is_to_be_settled(self) -> bool:
+        """Whether more was filled than ordered and nobody said what becomes of it."""
+        return self.is_overfilled and self.noted_at is None
+
+    @property
     def is_failed(self) -> bool:
         """Whether it was rejected or overfilled and nobody took note."""
         return self.noted_at is None and (self.is_overfilled or self.status == self.Status.REJECTED)
@@ -212,7 +225,8 @@ class Fill(TenantOwned):
     account = models.ForeignKey(BrokerAccount, on_delete=models.PROTECT, related_name="fills")
     broker_fill_id = models.CharField(max_length=64)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
-    quantity = shares_field()
+    quantity = shares_field(help_text="Booked: what its order's sum, to 1e-6, grew by")
+    told_quantity = exact_shares_field(null=True, blank=True, help_text="As its broker told it, where that is finer")
     price = price_field()
     notional = money_field(help_text="Booked for this fill, to the cent")
     commission = money_field(help_text="Booked for this fill, to the cent")

@@ -47,7 +47,8 @@ def stuck_because(order: Order, moment: dt.datetime) -> str:
     """Say in a sentence what stands in the way of an order, or went wrong with it."""
     told = order.broker_filled_quantity
     if order.is_overfilled:
-        return f"{_plain(order.filled_quantity)} were filled of {_plain(order.quantity)} ordered."
+        settle = "" if order.noted_at is not None else " Trade the excess back, keep it, or take note."
+        return f"{_plain(order.filled_quantity)} were filled of {_plain(order.quantity)} ordered.{settle}"
     if told is not None and told > order.filled_quantity:
         return f"the broker says {_plain(told)} are filled, {_plain(order.filled_quantity)} are booked."
     if order.not_found_at is not None:

@@ -82,6 +82,26 @@ def api_cancel_confirm(*, order: ApiOrder, origin: Origin, detail: str = "") -> 
     return order
 
 
+def api_cancel_decline(*, order: ApiOrder, detail: str, origin: Origin) -> ApiOrder:
+    """Record that the broker does not cancel an order, with its words: too late, for example. The order stays at work.
+
+    The same again changes nothing. Raises Refused without words, and where no cancellation is asked for.
+    """
+    _require_name("detail", detail, 240)
+    with changing(order, kind="api_order.cancel_declined", origin=origin) as change:
+        row = change.row
+        if row.cancel_declined == detail and row.is_open and row.state != S.CANCEL_ASKED:
+            return order
+        if row.state != S.CANCEL_ASKED:
+            raise Refused(
+                f"Order {row.client_order_id} is {row.get_state_display().lower()}; nobody asks for its cancellation.",
+                code="not_asked",
+            )
+        api_order_move(row, S.PARTIALLY_FILLED if row.filled_quantity else S.ACKNOWLEDGED)
+        row.cancel_declined = detail
+    return order
+
+
 def api_order_expire(*, order: ApiOrder, origin: Origin) -> ApiOrder:
     """Record that an order's time is over at the broker. Raises Refused where it ended otherwise."""
     with changing(order, kind="api_order.expired", origin=origin) as change:
@@ -97,7 +117,8 @@ def _is_late(order: ApiOrder, moment: dt.datetime) -> bool:
 def _require_unfilled(order: ApiOrder) -> None:
     if order.filled_quantity > 0:
         raise Refused(
-            f"Order {order.client_order_id} has filled {order.filled_quantity:f} shares and cannot be refused.",
+            f"Order {order.client_order_id} has filled {order.filled_quantity.normalize():f} shares and cannot be "
+            "refused.",
             code="filled",
             hint="Say that the rest is cancelled.",
         )

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from portfolios.models import BrokerAccount
-from portfolios.services.amounts import cash_amount, share_amount
+from portfolios.services.amounts import cash_amount, told_share_amount
 from portfolios.services.changes import lock
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
@@ -88,7 +88,9 @@ def api_holdings_publish(
     Raises Refused for numbers that cannot be, a time ahead of ours, and other holdings for the same moment.
     """
     require_tenant(account.tenant_id)
-    held = {symbol: format(share_amount(symbol, number, least=None), "f") for symbol, number in sorted(shares.items())}
+    held = {
+        symbol: format(told_share_amount(symbol, number).normalize(), "f") for symbol, number in sorted(shares.items())
+    }
     money = cash_amount("cash", cash, least=None)
     if require_aware(as_of, "as_of") > clock.now() + dt.timedelta(seconds=AHEAD_SECONDS):
         raise Refused(f"as_of is {as_of.isoformat()}, which is ahead of our clock.", code="future")

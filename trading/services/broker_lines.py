@@ -21,11 +21,6 @@ LONGEST_PAUSE_SECONDS = 60
 ERROR_LENGTH = 500
 
 
-def line_is_open(*, account_id: int) -> bool:
-    """Return whether an account's broker may be called now."""
-    return not BrokerLine.objects.filter(account=account_id, next_attempt_at__gt=clock.now()).exists()
-
-
 def pause_seconds(failed_in_a_row: int) -> int:
     """Return how long a broker is left alone after so many calls without an answer."""
     return int(min(FIRST_PAUSE_SECONDS * 2 ** min(failed_in_a_row - 1, 16), LONGEST_PAUSE_SECONDS))

@@ -12,7 +12,7 @@ from trading.models import Fill, Order
 from trading.services.fills import fill_book
 from trading.services.order_ends import END_OF, end_on, end_told
 from trading.services.order_states import ALLOWED, order_move
-from trading.services.refusals import report_refuse
+from trading.services.refusals import doubtful_keep, report_refuse
 from volbal.common import numbers
 
 ORIGIN = Origin(task="broker")
@@ -33,6 +33,8 @@ def broker_update_apply(*, account: BrokerAccount, update: BrokerUpdate) -> Fill
 
     The same update again changes nothing. What makes no sense is kept as a refused report.
     """
+    if update.doubtful is not None:
+        doubtful_keep(account=account, told=update.doubtful)
     fill = None if update.fill is None else fill_book(account=account, report=update.fill)
     if update.order is not None:
         broker_order_apply(account=account, told=update.order)
@@ -93,10 +95,20 @@ def _keep(order: Order, told: BrokerOrder) -> None:
 
 def _follow(order: Order, told: BrokerOrder) -> None:
     """Move an order that has not ended to the state that the broker's view means, where it is not further already."""
+    if order.status == S.CANCELLING:
+        _resume(order, told)
+        return
     # An end whose fills are still to come: the broker has it, and more cannot be said yet.
     state = STATE_OF.get(told.status, S.ACCEPTED)
     if state in ALLOWED[S(order.status)]:
         order_move(order, state, detail=told.detail)
+
+
+def _resume(order: Order, told: BrokerOrder) -> None:
+    """Let an order work on whose broker says that it does not cancel it; a view that is only late changes nothing."""
+    if told.cancel_declined and told.status in (BrokerOrderStatus.WORKING, BrokerOrderStatus.PARTIALLY_FILLED):
+        state = S.PARTIALLY_FILLED if order.filled_quantity else S.ACCEPTED
+        order_move(order, state, detail=f"The broker does not cancel it: {told.cancel_declined}")
 
 
 def _makes_sense(account: BrokerAccount, told: BrokerOrder) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -82,7 +83,13 @@ def _take(account: BrokerAccount, report: FillReport) -> Fill | None:
 
 
 def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
-    """Book a checked report on an order and its cell, both of which the caller holds locked (see `changing`)."""
+    """Book a checked report on an order and its cell, both of which the caller holds locked (see `changing`).
+
+    Shares are booked to 1e-6: each fill by as much as the order's sum, rounded, grows. However finely a broker cuts an
+    order, its parts add up to the whole.
+    """
+    told = report.quantity
+    report = replace(report, quantity=numbers.shares(order.told_quantity + told) - order.filled_quantity)
     booking, filled = _booking(cell, order, report)
     fill = Fill.objects.create(
         tenant_id=order.tenant_id,
@@ -90,13 +97,14 @@ def fill_onto(*, cell: Cell, order: Order, report: FillReport) -> Fill:
         broker_fill_id=report.broker_fill_id,
         order=order,
         quantity=report.quantity,
+        told_quantity=None if told == report.quantity else told,
         price=report.price,
         notional=numbers.money(booking.notional),
         commission=numbers.money(booking.commission),
         as_of=report.as_of,
     )
     book(account=order.account, owner=cell, movements=_movements(order, fill), as_of=fill.as_of, origin=ORIGIN)
-    _advance_order(order, report, filled)
+    _advance_order(order, report, filled, told)
     position = booking.position
     if not order.is_counted:
         order_count(cell=cell, order=order, as_of=report.as_of)
@@ -154,8 +162,9 @@ def _movements(order: Order, fill: Fill) -> list[Movement]:
     return [trade, fee] if fill.commission else [trade]
 
 
-def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> None:
+def _advance_order(order: Order, report: FillReport, filled: OrderFilled, told: Decimal) -> None:
     order.filled_quantity += report.quantity
+    order.told_quantity += told
     order.filled_value += report.quantity * report.price
     order.notional = numbers.money(filled.notional)
     order.commission = numbers.money(filled.commission)
@@ -163,7 +172,8 @@ def _advance_order(order: Order, report: FillReport, filled: OrderFilled) -> Non
     order.is_overfilled = order.filled_quantity > order.quantity
     order.save(
         update_fields=[
-            "filled_quantity", "filled_value", "notional", "commission", "commission_is_told", "is_overfilled",
+            "filled_quantity", "told_quantity", "filled_value", "notional", "commission", "commission_is_told",
+            "is_overfilled",
         ]
     )  # fmt: skip
     after = _state_after(order)

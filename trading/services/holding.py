@@ -10,6 +10,7 @@ from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
 from trading.brokers.base import FillReport
 from trading.models import HeldFill
+from volbal.common import numbers
 
 ORIGIN = Origin(task="broker")
 
@@ -29,7 +30,7 @@ def fill_hold(*, account: BrokerAccount, report: FillReport) -> HeldFill:
             client_order_id=report.client_order_id,
             symbol=report.symbol,
             side=report.side,
-            quantity=report.quantity,
+            quantity=numbers.shares(report.quantity),
             price=report.price,
             commission=report.commission,
             as_of=report.as_of,

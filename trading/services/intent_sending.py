@@ -21,6 +21,7 @@ from trading.brokers.base import (
 from trading.feeds.registry import REPLAY
 from trading.marketdata import calendars
 from trading.models import Order
+from trading.services.broker_turns import LONGEST_TURN_SECONDS
 from trading.services.broker_updates import broker_order_apply
 from trading.services.order_ends import order_end
 from trading.services.order_states import order_claim, orders_claim
@@ -37,10 +38,10 @@ def intents_send(*, account: BrokerAccount, broker: Broker) -> None:
     """Submit every waiting intent of an account, each claimed by compare-and-set before the broker is called.
 
     Raises BrokerBusyError and BrokerUnreachableError where the broker gives no answer: the order in question is an
-    intent again or `unknown`, those behind it are intents.
+    intent again or `unknown`, those behind it are intents. So are those that a slow broker has no time for in one turn.
     """
-    waiting = deque(_intents(account))
-    while waiting:
+    waiting, ends = deque(_intents(account)), time.monotonic() + LONGEST_TURN_SECONDS
+    while waiting and time.monotonic() < ends:
         batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
         waiting.extendleft(reversed(_send(account, broker, intents_claim(orders=batch))))
 

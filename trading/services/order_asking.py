@@ -76,7 +76,7 @@ def orders_ask(*, account: BrokerAccount, broker: Broker) -> Asked:
             asked.unknown.append(order)
         elif _is_news(order, view):
             asked.views.append(view)
-            if order.status == S.CANCELLING and view.is_open:
+            if order.status == S.CANCELLING and view.is_open and not view.cancel_declined:
                 asked.cancelling.append(order)
     asked.cancelling += _ended_here(account, listed)
     return asked

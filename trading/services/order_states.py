@@ -17,8 +17,8 @@ DETAIL_LENGTH = 240
 ENDS = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED})
 # What a broker says is a fact in every open state: an intent that was thought never to have arrived may show up late,
 # filled, at work or ended. A fill completes an order that ended otherwise, and a part of one that is being cancelled
-# leaves it so. An order goes back to being an intent where certainly nothing was sent, and an unknown one once its
-# broker was asked about it.
+# leaves it so; that one goes back to work only where its broker says that it does not cancel it. An order goes back to
+# being an intent where certainly nothing was sent, and an unknown one once its broker was asked about it.
 ALLOWED: dict[S, frozenset[S]] = {
     S.INTENT: ENDS | {S.SUBMITTING, S.SUBMITTED, S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCELLING},
     S.SUBMITTING: ENDS | {S.INTENT, S.UNKNOWN, S.SUBMITTED, S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCELLING},
@@ -26,7 +26,7 @@ ALLOWED: dict[S, frozenset[S]] = {
     S.SUBMITTED: ENDS | {S.ACCEPTED, S.PARTIALLY_FILLED, S.CANCELLING},
     S.ACCEPTED: ENDS | {S.PARTIALLY_FILLED, S.CANCELLING},
     S.PARTIALLY_FILLED: ENDS | {S.PARTIALLY_FILLED, S.CANCELLING},
-    S.CANCELLING: ENDS,
+    S.CANCELLING: ENDS | {S.ACCEPTED, S.PARTIALLY_FILLED},
     S.FILLED: frozenset(),
     S.CANCELLED: frozenset({S.FILLED}),
     S.REJECTED: frozenset({S.FILLED}),

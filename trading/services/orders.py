@@ -8,7 +8,7 @@ import logging
 from django.db.models import Min
 
 from portfolios.models import BrokerAccount
-from trading.brokers.base import Broker, BrokerBusyError, BrokerUnreachableError, FillReport
+from trading.brokers.base import Broker, BrokerBusyError, BrokerUnreachableError, DoubtfulReport, FillReport
 from trading.brokers.registry import broker_of
 from trading.models import Fill, FillCursor, Order
 from trading.services.broker_lines import line_answers, line_silent
@@ -19,6 +19,7 @@ from trading.services.order_asking import Asked, orders_ask, orders_recover, ord
 from trading.services.order_cancels import order_cancel
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.reconciliation import reconciliation_require
+from trading.services.refusals import doubtful_keep
 from trading.services.resting_cancels import rests_take_back
 from trading.services.restrictions import orders_forbidden
 from trading.services.submission import intents_expire
@@ -80,10 +81,16 @@ def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
 
 
 def fills_collect(*, account: BrokerAccount, broker: Broker) -> list[Fill]:
-    """Take every report since the cursor, then move the cursor. Return the fills that were new."""
+    """Take every report since the cursor, then move the cursor. Return the fills that were new.
+
+    What its adapter could not read is kept for a person and moves nothing.
+    """
     cursor, _ = FillCursor.objects.get_or_create(account=account)
     booked = []
     for report in broker.fills_since(cursor.position):
+        if isinstance(report, DoubtfulReport):
+            doubtful_keep(account=account, told=report)
+            continue
         fill = fill_book(account=account, report=report)
         if fill is not None:
             booked.append(fill)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 
 from portfolios.models import Cell, Instrument, Portfolio
+from trading.feeds.base import Feed, PriceQuote
+from trading.feeds.known import quotes_known
 from trading.feeds.registry import REPLAY, feed_of
 from trading.models import Order, Tick
 from trading.services.corporate_actions import splits_due
@@ -26,7 +29,8 @@ def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None, woke
     """Fetch quotes and look at every cell, unless that was done since `due` (see `tick_run`).
 
     Two ticks of a portfolio never overlap: the second sees the first and leaves with None. A tick that raises is kept
-    as the portfolio's last error and raises here. With `woken` it answers the quote that asked.
+    as the portfolio's last error and raises here. With `woken` it answers the quote that asked, and takes what was
+    kept of quotes just then instead of asking for them again.
     Raises Refused for a replay, which has a time of its own.
     """
     if portfolio.feed == REPLAY:
@@ -40,7 +44,7 @@ def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None, woke
             wake_begin(portfolio=portfolio)
         moment = clock.now()
         try:
-            outcome = _look(portfolio, moment, due)
+            outcome = _look(portfolio, moment, due, woken=woken)
         except Exception as error:
             tick_failed(portfolio=portfolio, error=error)
             raise
@@ -49,12 +53,20 @@ def portfolio_tick(*, portfolio: Portfolio, due: dt.datetime | None = None, woke
         return outcome
 
 
-def _look(portfolio: Portfolio, moment: dt.datetime, due: dt.datetime | None) -> TickOutcome | None:
+def _look(portfolio: Portfolio, moment: dt.datetime, due: dt.datetime | None, *, woken: bool) -> TickOutcome | None:
     held = Cell.objects.filter(portfolio=portfolio).exclude(status=Cell.Status.ARCHIVED)
     instruments = Instrument.objects.filter(pk__in=held.order_by().values("instrument_id"))
-    quotes = quotes_ask(feed=feed_of(portfolio), instruments=list(instruments), moment=moment)
+    quotes = _quotes(feed_of(portfolio), list(instruments), moment, woken=woken)
     _cancel_across_splits(portfolio, moment)
     return tick_run(portfolio_id=portfolio.pk, as_of=moment, quotes=quotes, due=due)
+
+
+def _quotes(feed: Feed, instruments: Sequence[Instrument], moment: dt.datetime, *, woken: bool) -> list[PriceQuote]:
+    """Return the newest quotes: what woke a portfolio is kept already, and a remote feed is asked for the rest only."""
+    kept = quotes_known(feed=feed, instrument_ids=[one.pk for one in instruments]) if woken and feed.is_remote else []
+    known = {quote.instrument_id for quote in kept}
+    missing = [one for one in instruments if one.pk not in known]
+    return [*kept, *quotes_ask(feed=feed, instruments=missing, moment=moment)]
 
 
 def _cancel_across_splits(portfolio: Portfolio, moment: dt.datetime) -> None:

@@ -17,24 +17,28 @@ from portfolios.models import BrokerAccount
 from portfolios.services.changes import lock
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
-from trading.brokers.base import BrokerOrder, FillReport
+from trading.brokers.base import BrokerOrder, DoubtfulReport, FillReport
 from trading.models import RefusedReport
 from volbal.common import clock
 
 ORIGIN = Origin(task="broker")
 # How often and from where a report came says nothing about what it is.
-NOT_ITS_CONTENT = frozenset({"cursor"})
+NOT_ITS_CONTENT = frozenset({"cursor", "read_from"})
+# What is longer was never meant to be a report; as much as this is kept of it.
+MOST_CHARACTERS = 100_000
 
 logger = logging.getLogger(__name__)
 
 
-def report_refuse(
-    *, account: BrokerAccount, payload: FillReport | BrokerOrder | Mapping[str, Any] | str, code: str, sentence: str
-) -> RefusedReport:
-    """Keep a report that makes no sense, whole, with the reason; the same one again is counted.
+def doubtful_keep(*, account: BrokerAccount, told: DoubtfulReport) -> RefusedReport:
+    """Keep what an adapter could not read, for a person; the same again is counted."""
+    return report_refuse(account=account, payload=told, code=told.code, sentence=f"It cannot be taken: {told.why}")
 
-    `payload` is the report as it came, a frame that could not even be read included.
-    """
+
+def report_refuse(
+    *, account: BrokerAccount, payload: FillReport | BrokerOrder | DoubtfulReport, code: str, sentence: str
+) -> RefusedReport:
+    """Keep a report that makes no sense, as it came, with the reason; the same one again is counted."""
     kept = payload_of(payload)
     with transaction.atomic():
         lock(account)
@@ -66,7 +70,14 @@ def payload_of(report: Any) -> dict[str, Any]:
     if isinstance(report, FillReport | BrokerOrder) and is_dataclass(report):
         kind = "fill" if isinstance(report, FillReport) else "order"
         return {"kind": kind, **{name: _plain(value) for name, value in asdict(report).items()}}
-    return {"kind": "frame", "content": _plain(report)}
+    if isinstance(report, DoubtfulReport):
+        return {"kind": "doubtful", "content": _whole(_plain(report.content)), "read_from": report.read_from}
+    raise TypeError(f"{type(report).__name__} is no report")
+
+
+def _whole(content: Any) -> Any:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return content if len(text) <= MOST_CHARACTERS else {"first": text[:MOST_CHARACTERS], "length": len(text)}
 
 
 def _plain(value: Any) -> Any:

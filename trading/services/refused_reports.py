@@ -12,10 +12,12 @@ from django.utils.dateparse import parse_datetime
 from portfolios.services.changes import changing
 from portfolios.services.checks import require_reason
 from portfolios.services.origin import Origin
-from trading.brokers.base import BrokerOrder, BrokerOrderStatus, FillReport
-from trading.models import RefusedReport
+from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUnreachableError, FillReport
+from trading.brokers.registry import broker_of
+from trading.models import FillCursor, RefusedReport
 from trading.services.broker_updates import broker_order_apply
 from trading.services.fills import fill_book
+from trading.services.orders import fills_collect
 from volbal.common.errors import Refused
 
 Status = RefusedReport.Status
@@ -34,8 +36,8 @@ def refused_report_dismiss(*, report: RefusedReport, origin: Origin) -> RefusedR
 def refused_report_retry(*, report: RefusedReport, origin: Origin) -> RefusedReport:
     """Take a refused report as if it came now, as it came: what was wrong may have passed, a clock or a price.
 
-    Taken, it is booked, or held for a person where it belongs to no order of ours. Raises Refused, saying why, where
-    it is refused again.
+    Taken, it is booked, or held for a person where it belongs to no order of ours. One that could not be read is asked
+    for again, with all that was reported since. Raises Refused, saying why, where it is refused again.
     """
     _require_open(report)
     before = report.repetitions
@@ -60,12 +62,23 @@ def _take(report: RefusedReport) -> None:
         fill_book(account=account, report=_fill(report.payload))
     elif kind == "order":
         broker_order_apply(account=account, told=_order(report.payload))
+    elif report.payload.get("read_from") is not None:
+        _read_again(report)
     else:
         raise Refused(
-            "It could not even be read, so that it cannot be tried again.",
+            "It could not even be read, and is not told again, so that it cannot be tried again.",
             code="unreadable",
             hint="Compare the account with its broker, then dismiss it.",
         )
+
+
+def _read_again(report: RefusedReport) -> None:
+    """Read the broker's reports from before this one: what is booked stays so, each by its own id."""
+    FillCursor.objects.filter(account=report.account).update(position=report.payload["read_from"])
+    try:
+        fills_collect(account=report.account, broker=broker_of(report.account))
+    except BrokerUnreachableError as silence:
+        raise Refused(f"The broker does not answer: {silence}.", code="no_answer") from None
 
 
 def _fill(payload: Mapping[str, Any]) -> FillReport:

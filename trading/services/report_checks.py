@@ -43,8 +43,8 @@ def fill_refusal(account: BrokerAccount, report: FillReport, order: Order | None
 
 
 def fill_kept(report: FillReport) -> FillReport:
-    """Return a checked report with its numbers as they are stored: shares and price to 1e-6."""
-    return replace(report, quantity=numbers.shares(report.quantity), price=numbers.price(report.price))
+    """Return a checked report with its numbers as they are kept: price to 1e-6, shares as finely as a broker tells."""
+    return replace(report, quantity=numbers.exact_shares(report.quantity), price=numbers.price(report.price))
 
 
 def _reasons(account: BrokerAccount, report: FillReport, order: Order | None) -> Iterator[Refusal]:
@@ -73,8 +73,8 @@ def _ids(report: FillReport) -> Iterator[Refusal]:
 
 def _amounts(report: FillReport) -> Iterator[Refusal]:
     quantity, price, commission = report.quantity, report.price, report.commission
-    if not _within(quantity, MOST_SHARES) or numbers.shares(quantity) <= 0:
-        yield Refusal("quantity", f"{quantity} shares cannot be; expected 0.000001 to {MOST_SHARES:,f}.")
+    if not _within(quantity, MOST_SHARES) or numbers.exact_shares(quantity) <= 0:
+        yield Refusal("quantity", f"{quantity} shares cannot be; expected more than 0 and at most {MOST_SHARES:,f}.")
     elif not _within(price, MOST_PRICE) or numbers.price(price) <= 0:
         yield Refusal("price", f"A price of {price} cannot be; expected 0.000001 to {MOST_PRICE:,f}.")
     elif quantity * price > MOST_VALUE:
@@ -105,6 +105,8 @@ def _stranger(account: BrokerAccount, report: FillReport) -> Iterator[Refusal]:
     """Yield why a report without an order of ours cannot even be held for a person."""
     if report.client_order_id and _is_of_another(account, report.client_order_id):
         yield Refusal("other_account", f"Order {report.client_order_id} is not of {account.name}.")
+    if numbers.shares(report.quantity) == 0:
+        yield Refusal("quantity", f"{report.quantity:f} shares without an order of ours are less than can be held.")
     if not report.symbol or not report.side:
         yield Refusal("unnamed", "It belongs to no order of ours and does not say what was traded, or which way.")
 

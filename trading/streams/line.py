@@ -67,21 +67,21 @@ class AccountLine(threading.Thread):
     def follow_once(self) -> float:
         """Follow the stream once, from its opening to its end; return how many seconds to wait before the next."""
         account = BrokerAccount.objects.get(pk=self._account_id)
-        if not stream_claim(account=account, owner=self._owner):
+        if not stream_claim(of=account, owner=self._owner):
             return CLAIM_SECONDS
         try:
             with _opened(account) as updates:
                 self._follow(account, updates)
         except (BrokerAccessError, VolbalError) as refusal:
-            stream_lost(account=account, error=str(refusal), is_refused=True)
+            stream_lost(of=account, error=str(refusal), is_refused=True)
             return REFUSED_SECONDS
         except BrokerUnreachableError as silence:
-            stream_lost(account=account, error=str(silence))
+            stream_lost(of=account, error=str(silence))
             return self._pause()
         return 0.0
 
     def _follow(self, account: BrokerAccount, updates: Iterator[BrokerUpdate]) -> None:
-        stream_connected(account=account)
+        stream_connected(of=account)
         # What happened while nobody listened is learned by asking.
         task_start(tasks.send_orders, account.tenant_id, account.pk)
         for update in updates:
@@ -96,14 +96,12 @@ class AccountLine(threading.Thread):
 
     def _take(self, account: BrokerAccount, update: BrokerUpdate) -> None:
         """Put an update onto our orders, then wake whoever learns the rest by asking."""
-        stream_heard(account=account, messages=1, refusal=update.refused)
-        if update.refused:
-            logger.warning("a message of account %s's stream cannot be read: %s", account.pk, update.refused)
-        else:
-            fill = broker_update_apply(account=account, update=update)
-            if fill is not None:
-                portfolio_publish(portfolio_id=fill.order.cell.portfolio_id, kind="orders", fills=[fill])
-        if update.refused or (update.order is not None and not update.order.is_open):
+        doubtful = update.doubtful
+        stream_heard(of=account, messages=1, refused=int(doubtful is not None), refusal=doubtful.why if doubtful else "")
+        fill = broker_update_apply(account=account, update=update)
+        if fill is not None:
+            portfolio_publish(portfolio_id=fill.order.cell.portfolio_id, kind="orders", fills=[fill])
+        if doubtful is not None or (update.order is not None and not update.order.is_open):
             task_start(tasks.send_orders, account.tenant_id, account.pk)
 
     def _renew(self, account: BrokerAccount) -> bool:
@@ -111,7 +109,7 @@ class AccountLine(threading.Thread):
         if time.monotonic() - self._renewed < RENEW_SECONDS:
             return True
         self._renewed = time.monotonic()
-        return stream_claim(account=account, owner=self._owner)
+        return stream_claim(of=account, owner=self._owner)
 
     def _pause(self) -> float:
         """Return a pause that doubles with each failure in a row, spread so that lines do not come back together."""
@@ -121,7 +119,7 @@ class AccountLine(threading.Thread):
 
     def _leave(self) -> None:
         try:
-            stream_release(account=BrokerAccount.objects.get(pk=self._account_id), owner=self._owner)
+            stream_release(of=BrokerAccount.objects.get(pk=self._account_id), owner=self._owner)
         except DatabaseError:
             # Its lease runs out by itself.
             logger.exception("the stream of account %s was left without a note", self._account_id)

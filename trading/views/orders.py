@@ -1,4 +1,4 @@
-"""What people do with orders on a cell's page: place one, cancel one, take note of one that failed."""
+"""What people do with orders on a cell's page: place one, cancel one, settle or take note of one that went wrong."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods
 
 from trading.models import Order
-from trading.selectors.effects import effect_of_order
+from trading.selectors.effects import Effect, effect_of_anchor, effect_of_order
 from trading.services.manual_orders import order_cancel_by_hand, order_note
-from trading.services.order_placing import order_place
+from trading.services.order_placing import OrderTerms, order_place
+from trading.services.overfills import OPPOSITE, overfill_keep, overfill_trade_back
 from trading.views.access import get_cell, origin_of, writer_page
 from trading.views.actions import dialog
 from trading.views.forms import OrderForm, ReasonForm
+from volbal.common import numbers
 
 WARNING = "While it is open the rule does not act in this cell. It counts among the day's orders, and moves the anchor."
 
@@ -64,6 +66,49 @@ def note(request: HttpRequest, order_id: int) -> HttpResponse:
         return "Taken note of; it asks for no more attention."
 
     return _dialog(request, order, f"Take note of {_named(order)}", act, "Take note")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def trade_back(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Trade the excess of an overfilled order back, its effect shown before."""
+    order = _order(order_id)
+    cell, side, excess = get_cell(order.cell_id), OPPOSITE[Order.Side(order.side)], order.excess_quantity
+
+    def act(form: Form) -> str:
+        back = overfill_trade_back(order=order, origin=origin_of(request, form.cleaned_data["note"]))
+        return f"An order to {back.side.lower()} {back.quantity.normalize():f} {back.cell} is on its way."
+
+    def effect(form: Form) -> tuple[Effect, ...]:
+        return effect_of_order(cell, OrderTerms(side=side, quantity=excess)) if excess else ()
+
+    said = f"{_overfilled(order)} This places an order at the market to {side.lower()} {excess.normalize():f}."
+    return dialog(
+        request, cell, ReasonForm(request.POST or None), f"Trade back the excess of {_named(order)}", act, effect,
+        note=said, confirm=f"{side.label} {excess.normalize():f}",
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def keep(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Keep the excess of an overfilled order and set the anchor to its mean price."""
+    order = _order(order_id)
+    cell, price = get_cell(order.cell_id), numbers.price(order.mean_price or 0)
+
+    def act(form: Form) -> str:
+        overfill_keep(order=order, origin=origin_of(request, form.cleaned_data["note"]))
+        return f"The excess is kept; the anchor is {price.normalize():f}."
+
+    said = f"{_overfilled(order)} The cell keeps what it has, and decides from its mean price {price.normalize():f} on."
+    return dialog(
+        request, cell, ReasonForm(request.POST or None), f"Keep the excess of {_named(order)}", act,
+        lambda form: effect_of_anchor(cell, price) if price else (), note=said, confirm="Set the anchor",
+    )  # fmt: skip
+
+
+def _overfilled(order: Order) -> str:
+    return f"{order.filled_quantity.normalize():f} were filled of {order.quantity.normalize():f} ordered."
 
 
 def _order(order_id: int) -> Order:

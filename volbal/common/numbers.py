@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 CENT = Decimal("0.01")
 MICRO = Decimal("0.000001")
 TENTH_NANO = Decimal("0.0000000001")
+PICO = Decimal("0.000000000001")
 ZERO = Decimal(0)
 
 
@@ -39,6 +40,11 @@ def price(value: float | Decimal | int | str) -> Decimal:
 def shares(value: float | Decimal | int | str) -> Decimal:
     """Return a number of shares, to 1e-6."""
     return _quantise(value, MICRO)
+
+
+def exact_shares(value: float | Decimal | int | str) -> Decimal:
+    """Return a number of shares as finely as any broker tells it, to 1e-12; shares are booked to 1e-6."""
+    return _quantise(value, PICO)
 
 
 def cost(value: float | Decimal | int | str) -> Decimal:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from tests.conformance.bench import HUNDRED, Bench, S, total
 from tests.conformance.harness import SYMBOL, NotSupportedError
 from trading.brokers.base import BrokerOrderStatus, FillReport
+from trading.models import RefusedReport
+from trading.services.orders import fills_collect
 
 
 def case_parts_add_up(bench: Bench) -> None:
@@ -75,6 +77,20 @@ def case_holdings_agree(bench: Bench) -> None:
     commission = sum((report.commission or Decimal(0) for report in bench.reports()), Decimal(0))
     assert shares == 6, f"{shares} shares more are held"
     assert after.cash - before.cash == -600 - commission, f"{after.cash - before.cash} of cash more is held"
+
+
+def case_unreadable_report(bench: Bench) -> None:
+    """A report that cannot be read is kept for a person and stands in no other's way"""
+    bench.harness.price(HUNDRED)
+    client_order_id = bench.placed(bench.resting())
+    bench.harness.garble_fill(client_order_id, Decimal(4), Decimal(50))
+    bench.harness.fill(client_order_id, Decimal(3), Decimal(50))
+    for _ in range(2):
+        fills_collect(account=bench.harness.account, broker=bench.broker)
+    kept = RefusedReport.objects.filter(account=bench.harness.account)
+    assert [row.status for row in kept] == ["open"], f"{len(kept)} reports are kept"
+    told = [one.quantity for one in bench.broker.fills_since("") if isinstance(one, FillReport)]
+    assert told == [3], f"the others tell {told}"
 
 
 def case_commission(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    DoubtfulReport,
     FillReport,
     Holdings,
     OrderRequest,
@@ -57,8 +57,6 @@ CAPABILITIES = Capabilities(
     reports_commission=False,
     reports_cash=True,
 )
-
-logger = logging.getLogger(__name__)
 Read = TypeVar("Read")
 
 
@@ -119,23 +117,23 @@ class AlpacaBroker:
             # Orders of the same moment may stand on both sides of the page's end.
             asked["after"] = _written(_readable(moment_of, page[-1], "submitted_at") - PAGE_OVERLAP)
 
-    def fills_since(self, cursor: str) -> Sequence[FillReport]:
+    def fills_since(self, cursor: str) -> Sequence[FillReport | DoubtfulReport]:
         """Return fills from a little before `cursor` on, oldest first; some come again.
 
         `cursor` is the time of the newest fill read so far. Empty, it begins when the account was opened here.
         """
         since = dt.datetime.fromisoformat(cursor) if cursor else self.account.created_at
         activities = list(self._activities(since - OVERLAP))
-        names = self._client_order_ids({text for one in activities if (text := _order_of(one)) is not None})
-        reports, newest = [], since
+        names = self._client_order_ids({text for one in activities if (text := _text_in(one, "order_id")) is not None})
+        reports: list[FillReport | DoubtfulReport] = []
+        newest = since
         for activity in activities:
             try:
                 newest = max(newest, moment_of(activity, "transaction_time"))
                 name = names.get(text_of(activity, "order_id"), "")
                 reports.append(fill_read(activity, client_order_id=name, cursor=_written(newest)))
             except PayloadError as fault:
-                # Kept in the log whole: it is an account's own trade, and reconciliation will miss it.
-                logger.error("a fill of account %s cannot be read (%s): %r", self.account.pk, fault, activity)
+                reports.append(DoubtfulReport(activity, str(fault), read_from=cursor))
         return reports
 
     def holdings(self) -> Holdings:
@@ -190,7 +188,11 @@ class AlpacaBroker:
             yield from page
             if len(page) < ACTIVITIES_A_PAGE:
                 return
-            asked["page_token"] = _readable(text_of, page[-1], "id")
+            ids = [known for one in page if (known := _text_in(one, "id")) is not None]
+            if not ids:
+                raise BrokerUnreachableError("Alpaca's answer cannot be read: a page of activities without an id")
+            # One that cannot be read at the page's end is told again on the next.
+            asked["page_token"] = ids[-1]
 
     def _client_order_ids(self, numbers: Iterable[str]) -> dict[str, str]:
         """Return our ids of Alpaca's orders, asking it for those that are not at hand."""
@@ -208,9 +210,9 @@ class AlpacaBroker:
         return f"alpaca:{self.account.pk}:number:{client_order_id}"
 
 
-def _order_of(activity: Any) -> str | None:
+def _text_in(activity: Any, name: str) -> str | None:
     try:
-        return text_of(activity, "order_id")
+        return text_of(activity, name)
     except PayloadError:
         return None
 

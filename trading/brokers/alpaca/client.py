@@ -6,15 +6,18 @@ alpaca-py is loaded when an account first needs it: it brings a second's worth o
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from portfolios.credentials import Credentials, credentials_open
 from portfolios.models import BrokerAccount
@@ -33,6 +36,10 @@ from volbal.common.errors import Refused
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 6.0
 # One in so many requests is kept for cancels.
 RESERVED_PART = 10
+# A read that failed at once is made again this often at most, after random pauses that grow to the longest. One that
+# took longer is not: whoever waits for it has waited enough.
+READS, READ_AGAIN_WITHIN_SECONDS = 3, 2.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 0.5
 LIVE, PAPER = "https://api.alpaca.markets", "https://paper-api.alpaca.markets"
 SHOWN_CHARACTERS = 200
 
@@ -60,12 +67,14 @@ _REASONS = (
     ("day trad", "day_trading"),
 )
 _DENIED = re.compile(r"forbidden\.?$|unauthorized\.?$|not authorized\.?$|access key verification failed", re.IGNORECASE)
+# The family of Alpaca's own codes for requests that it does not let in.
+_DENIED_CODE = "401"
 
 _kept = threading.local()
 
 
 class AlpacaClient:
-    """One account's line to Alpaca. Every call counts against the limit, has a time limit, and is made once."""
+    """One account's line to Alpaca. Each call counts against the limit and has a time limit; reads are repeated."""
 
     def __init__(self, account: BrokerAccount) -> None:
         self.account = account
@@ -85,8 +94,17 @@ class AlpacaClient:
         return RateLimit(f"alpaca:{digest}", limit=allowed, reserve=max(allowed // RESERVED_PART, 1))
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> Any:
-        """Ask. Raises BrokerUnreachableError or one of its kinds; BrokerRejectedError where Alpaca says no."""
-        return self._call("GET", path, dict(params or {}), urgent)
+        """Ask, and again where no answer came at once. Raises BrokerUnreachableError or one of its kinds.
+
+        Raises BrokerRejectedError where Alpaca says no.
+        """
+        again = Retrying(
+            retry=retry_if_exception(_is_silence),
+            stop=stop_after_attempt(READS) | stop_after_delay(READ_AGAIN_WITHIN_SECONDS),
+            wait=wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            reraise=True,
+        )
+        return again(self._call, "GET", path, dict(params or {}), urgent)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Send once. Raises as `get` does; without an answer it may have happened."""
@@ -134,16 +152,18 @@ class AlpacaClient:
         return client
 
     def _meaning(self, answer: Any) -> Exception:
-        status, message = answer.status_code, _message_of(answer)
+        status, said = answer.status_code, _said_of(answer)
+        message = said.message
         if status == 429:
             self.limit.close(_seconds_to_reset(answer.response))
             return BrokerBusyError("Alpaca says there were too many requests, and did not do this one")
-        if status == 401 or (status == 403 and _DENIED.search(message)):
+        if status == 401 or (status == 403 and said.is_alpacas and said.is_shut_door):
             return BrokerAccessError(
                 f"Alpaca does not accept the keys of account {self.account.name[:60]} ({message[:60]}). Set them anew "
                 f"in the console, those for {'live' if self.account.is_live else 'paper'} trading."
             )
-        if status is None or status >= 500 or status == 408:
+        if status is None or status >= 500 or status == 408 or not said.is_alpacas:
+            # What is not Alpaca's own word, a proxy's page for example, says nothing of an order.
             return BrokerUnreachableError(f"Alpaca answered {status}: {message}")
         return BrokerRejectedError(message, code="not_found" if status == 404 else reason_code(message))
 
@@ -180,12 +200,33 @@ def reason_code(message: str) -> str:
     return next((code for text, code in _REASONS if text in lower), "rejected")
 
 
-def _message_of(answer: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The body of a refusal: its sentence, and Alpaca's own code where it has one."""
+
+    message: str
+    code: str = ""
+    is_alpacas: bool = True
+
+    @property
+    def is_shut_door(self) -> bool:
+        """Whether a 403 is about who asks, not about an order: reasons against one have a code of their own."""
+        if _DENIED.search(self.message) or self.code.startswith(_DENIED_CODE):
+            return True
+        return not self.code and reason_code(self.message) == "rejected"
+
+
+def _said_of(answer: Any) -> _Said:
     try:
-        return str(answer.message)[:SHOWN_CHARACTERS]
-    except (ValueError, KeyError, TypeError):
-        # Not the body of Alpaca's own errors: a proxy's page, for example.
-        return f"an answer of {len(str(answer))} characters that is not Alpaca's"
+        body = json.loads(str(answer))
+        return _Said(str(body["message"])[:SHOWN_CHARACTERS], str(body.get("code") or ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _Said(f"an answer of {len(str(answer))} characters that is not Alpaca's", is_alpacas=False)
+
+
+def _is_silence(error: BaseException) -> bool:
+    """Return whether a read may find an answer when it is made again: not where it is not let in, or not sent."""
+    return isinstance(error, BrokerUnreachableError) and not isinstance(error, BrokerBusyError | BrokerAccessError)
 
 
 def _plain(error: Exception) -> str:

@@ -24,6 +24,8 @@ STATUSES: dict[str, BrokerOrderStatus] = {
 # Shares to the millionth are ours, prices to the cent from a dollar and to a hundredth of one below are Alpaca's.
 CENT, BELOW_A_DOLLAR = Decimal("0.01"), Decimal("0.0001")
 SIDES = {"buy": "BUY", "sell": "SELL"}
+# A short sale is a sale.
+FILL_SIDES = SIDES | {"sell_short": "SELL"}
 
 
 class PayloadError(ValueError):
@@ -86,6 +88,9 @@ def fill_read(payload: Any, *, client_order_id: str, cursor: str) -> FillReport:
 
     Only what is booked is read, so that a field that Alpaca adds or drops keeps no fill from us.
     """
+    side = text_of(payload, "side")
+    if side not in FILL_SIDES:
+        raise PayloadError(f"side is {side!r}, expected one of {', '.join(FILL_SIDES)}")
     return FillReport(
         cursor=cursor,
         broker_fill_id=text_of(payload, "id"),
@@ -96,8 +101,7 @@ def fill_read(payload: Any, *, client_order_id: str, cursor: str) -> FillReport:
         as_of=moment_of(payload, "transaction_time"),
         broker_order_id=text_of(payload, "order_id"),
         symbol=str(payload.get("symbol", "")),
-        # A short sale is a sale.
-        side="BUY" if payload.get("side") == "buy" else "SELL",
+        side=FILL_SIDES[side],
         currency=CURRENCY,
     )
 

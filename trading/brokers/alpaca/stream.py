@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,14 @@ from websockets.sync.client import ClientConnection, connect
 
 from portfolios.credentials import Credentials
 from trading.brokers.alpaca.payloads import PayloadError, update_read
-from trading.brokers.base import BrokerAccessError, BrokerOrder, BrokerUnreachableError, BrokerUpdate, FillReport
+from trading.brokers.base import (
+    BrokerAccessError,
+    BrokerOrder,
+    BrokerUnreachableError,
+    BrokerUpdate,
+    DoubtfulReport,
+    FillReport,
+)
 
 OPEN_SECONDS = 5.0
 # How long a quiet line is waited on before it is said to be alive; whoever reads it may stop in between.
@@ -38,7 +45,11 @@ class TradeUpdates:
     """
 
     def __init__(
-        self, address: str, credentials: Credentials, account_name: str, fills: Callable[[], Sequence[FillReport]]
+        self,
+        address: str,
+        credentials: Credentials,
+        account_name: str,
+        fills: Callable[[], Sequence[FillReport | DoubtfulReport]],
     ) -> None:
         self._fills = fills
         self._told: set[str] = set()
@@ -81,11 +92,11 @@ class TradeUpdates:
         """Read the fills of orders whose messages told of more than their activities so far."""
         if not self._awaited:
             return
-        try:
-            reports = self._fills()
-        except BrokerUnreachableError:
-            # The line itself lives; they are read again soon, and by the account's sender in any case.
-            reports = []
+        reports: list[FillReport] = []
+        # The line itself lives where they cannot be read: that is tried again soon, and by the account's sender in any
+        # case, who also keeps what is doubtful among them.
+        with suppress(BrokerUnreachableError):
+            reports = [report for report in self._fills() if isinstance(report, FillReport)]
         fresh = [report for report in reports if report.broker_fill_id not in self._told]
         self._told |= {report.broker_fill_id for report in fresh}
         self._waiting.extend(BrokerUpdate(fill=report) for report in fresh)
@@ -135,7 +146,7 @@ def _lost(fault: Exception) -> BrokerUnreachableError:
 
 
 def update_of(frame: str | bytes) -> BrokerUpdate:
-    """Return what a frame tells, text or binary alike; one that is not as Alpaca publishes it is told as refused."""
+    """Return what a frame tells, text or binary alike; one that is not as Alpaca publishes it is handed over whole."""
     try:
         message = json.loads(frame)
         if not isinstance(message, dict):
@@ -145,5 +156,5 @@ def update_of(frame: str | bytes) -> BrokerUpdate:
             return BrokerUpdate()
         order = update_read(message.get("data"))
     except (ValueError, RecursionError) as fault:
-        return BrokerUpdate(refused=str(fault)[:SHOWN_CHARACTERS] or type(fault).__name__)
+        return BrokerUpdate(doubtful=DoubtfulReport(frame, str(fault)[:SHOWN_CHARACTERS] or type(fault).__name__))
     return BrokerUpdate(order=order)

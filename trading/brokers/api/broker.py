@@ -79,6 +79,7 @@ class ApiBroker:
                 api_order_move(order, S.CANCELLED, detail="withdrawn before it was fetched")
             elif order.state != S.CANCEL_ASKED:
                 api_order_move(order, S.CANCEL_ASKED)
+                order.cancel_declined = ""
             order.save()
         return True
 
@@ -148,4 +149,5 @@ def _as_reported(order: ApiOrder) -> BrokerOrder:
         quantity=order.quantity,
         detail=order.detail,
         reject_code=order.code,
+        cancel_declined=order.cancel_declined,
     )

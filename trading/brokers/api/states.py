@@ -8,7 +8,8 @@ from volbal.common.errors import Refused
 
 S = ApiOrder.State
 
-# A fill is a fact in every state. A cancellation that was asked for stays so until the broker says what came of it.
+# A fill is a fact in every state. A cancellation that was asked for stays so until the broker says what came of it:
+# the order's end, or that it declines, which leaves the order at work.
 ALLOWED: dict[S, frozenset[S]] = {
     S.WAITING: frozenset({S.CLAIMED, S.ACKNOWLEDGED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED}),
     S.CLAIMED: frozenset(
@@ -16,7 +17,7 @@ ALLOWED: dict[S, frozenset[S]] = {
     ),
     S.ACKNOWLEDGED: frozenset({S.CANCEL_ASKED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED}),
     S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.CANCEL_ASKED, S.FILLED, S.CANCELLED, S.EXPIRED}),
-    S.CANCEL_ASKED: frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED}),
+    S.CANCEL_ASKED: frozenset({S.ACKNOWLEDGED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED}),
     S.FILLED: frozenset(),
     S.CANCELLED: frozenset({S.FILLED}),
     S.REJECTED: frozenset({S.FILLED}),

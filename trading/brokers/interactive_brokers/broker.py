@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from portfolios.models import BrokerAccount
@@ -16,6 +16,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    DoubtfulReport,
     FillReport,
     Holdings,
     OrderRequest,
@@ -23,6 +24,7 @@ from trading.brokers.base import (
     TimeInForce,
 )
 from trading.brokers.interactive_brokers.payloads import (
+    correction_of,
     exact,
     execution_id,
     fills_read,
@@ -48,8 +50,6 @@ CAPABILITIES = Capabilities(
     reports_commission=True,
     reports_cash=True,
 )
-
-logger = logging.getLogger(__name__)
 
 
 class InteractiveBrokersBroker:
@@ -95,22 +95,26 @@ class InteractiveBrokersBroker:
     def open_orders(self) -> Sequence[BrokerOrder]:
         """Return all orders of the account that still work, whoever placed them."""
         with session(self.account) as (line, number):
-            fills = self._executions(line)
+            fills = _newest(line.reqExecutions())
             found = [
-                order_read(trade, _fills_of(fills, trade.order.orderRef))
+                _order_of(trade, _fills_of(fills, trade.order.orderRef))
                 for trade in line.reqAllOpenOrders()
                 if trade.order.account in ("", number)
             ]
         return [order for order in found if order.is_open]
 
-    def fills_since(self, cursor: str) -> Sequence[FillReport]:
+    def fills_since(self, cursor: str) -> Sequence[FillReport | DoubtfulReport]:
         """Return the executions of the account from a little before `cursor` on, oldest first.
 
-        The gateway keeps those of today alone, or of a week where it is set so.
+        The gateway keeps those of today alone, or of a week where it is set so. One that the broker corrected stays as
+        it was told first, and its correction is doubtful.
         """
         since = dt.datetime.fromisoformat(cursor) - OVERLAP if cursor else self.account.created_at
         with session(self.account) as (line, _):
-            return [report for report in fills_read(self._executions(line)) if report.as_of >= since]
+            told = line.reqExecutions()
+        reports = fills_read(_newest(told))
+        late = [report for report in reports if isinstance(report, DoubtfulReport) or report.as_of >= since]
+        return [*late, *_corrections(told)]
 
     def holdings(self) -> Holdings:
         """Return shares, and cash in the account's currency."""
@@ -140,21 +144,23 @@ class InteractiveBrokersBroker:
 
     def _find(self, line: Any, client_order_id: str) -> BrokerOrder | None:
         """Look among what works, what is done, and what was executed: each alone forgets something."""
-        fills = _fills_of(self._executions(line), client_order_id)
+        fills = _fills_of(_newest(line.reqExecutions()), client_order_id)
         trades = [*line.reqAllOpenOrders(), *line.reqCompletedOrders(apiOnly=False)]
         for trade in trades:
             if trade.order.orderRef == client_order_id:
-                return order_read(trade, fills)
+                return _order_of(trade, fills)
         if not fills:
             return None
-        first = fills_read(fills)[0]
+        reports = [report for report in fills_read(fills) if isinstance(report, FillReport)]
+        if not reports:
+            raise BrokerUnreachableError("the executions of this order cannot be read")
         return BrokerOrder(
             client_order_id,
-            first.broker_order_id,
+            reports[0].broker_order_id,
             BrokerOrderStatus.PARTIALLY_FILLED,
-            filled_quantity=sum((report.quantity for report in fills_read(fills)), exact(0)),
-            symbol=first.symbol,
-            side=first.side,
+            filled_quantity=sum((report.quantity for report in reports), exact(0)),
+            symbol=reports[0].symbol,
+            side=reports[0].side,
         )
 
     def _open_trade(self, line: Any, client_order_id: str) -> Any:
@@ -163,29 +169,35 @@ class InteractiveBrokersBroker:
                 return trade
         return None
 
-    def _executions(self, line: Any) -> list[Any]:
-        """Return executions, each in its newest correction."""
-        newest: dict[str, Any] = {}
-        for fill in sorted(line.reqExecutions(), key=lambda one: str(one.execution.execId)):
-            known = newest.get(execution_id(fill.execution))
-            if known is not None and known.execution.shares != fill.execution.shares:
-                logger.error(
-                    "Interactive Brokers corrected execution %s of account %s; compare its books",
-                    fill.execution.execId,
-                    self.account.pk,
-                )
-            newest[execution_id(fill.execution)] = fill
-        return list(newest.values())
+
+def _newest(fills: Sequence[Any]) -> list[Any]:
+    """Return executions, each in its newest correction."""
+    ordered = sorted(fills, key=lambda one: str(one.execution.execId))
+    return list({execution_id(fill.execution): fill for fill in ordered}.values())
+
+
+def _corrections(fills: Sequence[Any]) -> list[DoubtfulReport]:
+    ordered = sorted((fill.execution for fill in fills), key=lambda one: str(one.execId))
+    changed = (correction_of(one, two) for one, two in pairwise(ordered) if execution_id(one) == execution_id(two))
+    return [one for one in changed if one is not None]
 
 
 def _fills_of(fills: Sequence[Any], client_order_id: str) -> list[Any]:
     return [fill for fill in fills if client_order_id and fill.execution.orderRef == client_order_id]
 
 
+def _order_of(trade: Any, fills: Sequence[Any]) -> BrokerOrder:
+    """Read an order. Raises BrokerUnreachableError where it cannot be: no answer is better than a wrong one."""
+    try:
+        return order_read(trade, fills)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as fault:
+        raise BrokerUnreachableError(f"the gateway's answer cannot be read: {type(fault).__name__} {fault}") from None
+
+
 def _answer(trade: Any) -> BrokerOrder:
     if trade.orderStatus.status in UNANSWERED:
         raise BrokerUnreachableError("the gateway took the order and the broker has not said a word of it yet")
-    answer = order_read(trade, trade.fills)
+    answer = _order_of(trade, trade.fills)
     if answer.status == BrokerOrderStatus.REJECTED:
         sentence, code = refusal_of(trade) or ("the broker does not take this order", "rejected")
         raise BrokerRejectedError(sentence, code=code)

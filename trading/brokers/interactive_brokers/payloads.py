@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from trading.brokers.base import BrokerOrder, BrokerOrderStatus, FillReport, OrderRequest, OrderType
+from trading.brokers.base import BrokerOrder, BrokerOrderStatus, DoubtfulReport, FillReport, OrderRequest, OrderType
 
 TYPES = {OrderType.MARKET: "MKT", OrderType.LIMIT: "LMT", OrderType.STOP: "STP", OrderType.STOP_LIMIT: "STP LMT"}
 STATUSES = {
@@ -44,6 +44,7 @@ _REASONS = (
     ("outside", "market_closed"),
     ("no trading permission", "not_tradable"),
 )
+SIDES = {"BOT": "BUY", "SLD": "SELL"}
 REFUSING = frozenset({*CODES, 201, 202})
 CENT, BELOW_A_DOLLAR = Decimal("0.01"), Decimal("0.0001")
 
@@ -109,30 +110,49 @@ def reason_code(number: int, message: str) -> str:
     return CODES.get(number) or next((code for text, code in _REASONS if text in lower), "rejected")
 
 
-def fills_read(fills: Iterable[Any]) -> list[FillReport]:
-    """Return the reports of executions, oldest first.
+def fills_read(fills: Iterable[Any]) -> list[FillReport | DoubtfulReport]:
+    """Return the reports of executions, oldest first; one that cannot be read is handed over as doubtful.
 
     The broker's commission comes after its execution: until then a report tells none.
     """
-    reports = []
-    for fill in sorted(fills, key=lambda one: (one.execution.time, one.execution.execId)):
-        execution = fill.execution
-        reports.append(
-            FillReport(
-                cursor=execution.time.astimezone(dt.UTC).isoformat(),
-                broker_fill_id=execution_id(execution),
-                client_order_id=execution.orderRef,
-                quantity=exact(execution.shares),
-                price=exact(execution.price),
-                commission=_commission(fill),
-                as_of=execution.time.astimezone(dt.UTC),
-                broker_order_id=str(execution.permId),
-                symbol=fill.contract.symbol,
-                side="BUY" if execution.side == "BOT" else "SELL",
-                currency=fill.contract.currency,
-            )
-        )
-    return reports
+    found = [_read(fill) for fill in fills]
+    readable = [one for one in found if isinstance(one, FillReport)]
+    doubtful = [one for one in found if isinstance(one, DoubtfulReport)]
+    return [*sorted(readable, key=lambda one: (one.as_of, one.broker_fill_id)), *doubtful]
+
+
+def _read(fill: Any) -> FillReport | DoubtfulReport:
+    try:
+        return _fill_report(fill)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as fault:
+        return DoubtfulReport(repr(fill), f"{type(fault).__name__}: {fault}")
+
+
+def _fill_report(fill: Any) -> FillReport:
+    execution = fill.execution
+    as_of = execution.time.astimezone(dt.UTC)
+    return FillReport(
+        cursor=as_of.isoformat(),
+        broker_fill_id=execution_id(execution),
+        client_order_id=execution.orderRef,
+        quantity=exact(execution.shares),
+        price=exact(execution.price),
+        commission=_commission(fill),
+        as_of=as_of,
+        broker_order_id=str(execution.permId),
+        symbol=fill.contract.symbol,
+        side=SIDES[execution.side],
+        currency=fill.contract.currency,
+    )
+
+
+def correction_of(before: Any, after: Any) -> DoubtfulReport | None:
+    """Return what is told to people of an execution that the broker corrected; None where only its id changed."""
+    if (before.shares, before.price) == (after.shares, after.price):
+        return None
+    said = f"{before.shares} at {before.price} to {after.shares} at {after.price}"
+    why = f"Interactive Brokers corrected execution {execution_id(after)} from {said}: compare what is booked for it."
+    return DoubtfulReport({"before": repr(before), "after": repr(after)}, why, code="corrected")
 
 
 def execution_id(execution: Any) -> str:

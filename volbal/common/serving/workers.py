@@ -1,8 +1,8 @@
 """Workers and the scheduler as threads of the serving process.
 
-Three workers: one runs ticks, one thing after the other; one sends orders, several accounts at once, so that a broker
-that does not answer delays neither ticks nor other accounts; one runs research and reports, whose compiled code
-releases the interpreter. All talk over Celery's in-memory transport.
+Three workers: one runs ticks, one thing after the other; one sends orders, many accounts at once, so that brokers that
+do not answer delay neither ticks nor other accounts; one runs research and reports, whose compiled code releases the
+interpreter. All talk over Celery's in-memory transport.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class WorkerPlan:
 
 PLANS = (
     WorkerPlan("trading", ("ticks",), "solo", 1),
-    WorkerPlan("orders", ("orders",), "threads", 4),
+    # They wait for brokers (trading.services.broker_turns).
+    WorkerPlan("orders", ("orders",), "threads", 16),
     WorkerPlan("research", ("research", "reports"), "threads", 2),
 )
 
