@@ -29,6 +29,8 @@ class LedgerEntry(TenantOwned):
         BUY = "buy", "Buy"
         SELL = "sell", "Sell"
         COMMISSION = "commission", "Commission"
+        FEE = "fee", "Fee"
+        INTEREST = "interest", "Interest"
         DIVIDEND = "dividend", "Dividend"
         TAX = "tax", "Tax"
         SPLIT = "split", "Split"

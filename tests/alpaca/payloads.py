@@ -82,6 +82,24 @@ def fill_activity(placed: dict[str, Any], quantity: Decimal, price: Decimal, at:
     }
 
 
+def cash_activity(
+    kind: str, amount: Decimal | str, day: dt.date, at: dt.datetime, description: str = "", **more: Any
+) -> dict[str, Any]:
+    """Return an activity that is no fill; its id begins with its day, whenever it was made."""
+    return {
+        "id": f"{day:%Y%m%d}000000000::{uuid.uuid4()}",
+        "account_id": ACCOUNT_ID,
+        "activity_type": kind,
+        "date": day.isoformat(),
+        "created_at": moment(at),
+        "net_amount": str(amount),
+        "description": description,
+        "status": "executed",
+        "currency": "USD",
+        **more,
+    }
+
+
 def trade_update(event: str, placed: dict[str, Any], at: dt.datetime, **more: Any) -> dict[str, Any]:
     """Return a message of the stream `trade_updates`."""
     return {

@@ -146,6 +146,7 @@ class AlpacaServer:
         routes: dict[str, Callable[[], Any]] = {
             "/v2/orders": lambda: _orders(world, asked),
             "/v2/orders:by_client_order_id": lambda: world.by_client_id(asked["client_order_id"]),
+            "/v2/account/activities": lambda: _movements(world, asked),
             "/v2/account": lambda: payloads.account(world.cash),
             "/v2/account/activities/FILL": lambda: _activities(world, asked),
             "/v2/positions": lambda: [payloads.position(*held) for held in world.shares.items() if held[1]],
@@ -238,8 +239,17 @@ def _orders(world: World, asked: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _activities(world: World, asked: dict[str, str]) -> list[dict[str, Any]]:
-    after = asked.get("after", "")
-    found = [one for one in world.activities if str(one.get("transaction_time")) > after]
+    return _page(world.activities, "transaction_time", asked)
+
+
+def _movements(world: World, asked: dict[str, str]) -> list[dict[str, Any]]:
+    if asked.get("category") != "non_trade_activity":
+        raise RefusalError(422, 42210000, "the adapter asks for no other category")
+    return _page(world.movements, "created_at", asked)
+
+
+def _page(activities: list[dict[str, Any]], time: str, asked: dict[str, str]) -> list[dict[str, Any]]:
+    found = [one for one in activities if str(one.get(time)) > asked.get("after", "")]
     found.sort(key=lambda one: str(one["id"]), reverse=asked.get("direction") != "asc")
     if token := asked.get("page_token"):
         ids = [one["id"] for one in found]

@@ -51,6 +51,7 @@ class World:
     cash: Decimal = Decimal(100_000)
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     activities: list[dict[str, Any]] = field(default_factory=list)
+    movements: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -160,6 +161,14 @@ class World:
                 )
             )
             return activity
+
+    def move_cash(self, kind: str, amount: str, day: dt.date, **more: Any) -> dict[str, Any]:
+        """Move cash without a fill, as fees of a day are taken after its end; return the activity."""
+        with self.lock:
+            self.cash += Decimal(amount)
+            told = payloads.cash_activity(kind, amount, day, more.pop("at", None) or now(), **more)
+            self.movements.append(told)
+            return told
 
     def fault_for(self, method: str, path: str) -> Fault | None:
         """Take the first fault that fits a request."""

@@ -189,6 +189,10 @@ class Door:
         """Report nothing: what is measured ends at the door."""
         return []
 
+    def cash_since(self, moment):
+        """Tell of no cash."""
+        return []
+
     def holdings(self):
         """Return that nothing was filled."""
         from trading.brokers.base import Holdings

@@ -16,6 +16,7 @@ from tests.alpaca.world import OPEN_STATES, Fault, World
 from tests.conformance.harness import SYMBOL, is_reached
 from trading.brokers.base import Broker, BrokerOrderStatus
 from trading.brokers.registry import broker_of
+from volbal.common import clock
 
 ENDS = {BrokerOrderStatus.CANCELLED: "canceled", BrokerOrderStatus.EXPIRED: "expired"}
 
@@ -64,6 +65,9 @@ class AlpacaHarness:
 
     def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         self.world.fill(client_order_id, quantity, price)["order_id"] = 7
+
+    def take_fee(self, amount: Decimal) -> None:
+        self.world.move_cash("FEE", str(-amount), clock.now().date(), activity_sub_type="TAF")
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         self.world.end(client_order_id, ENDS[status])

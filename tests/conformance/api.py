@@ -11,7 +11,7 @@ from typing import Self
 from portfolios.commission import CommissionTerms
 from portfolios.models import BrokerAccount
 from portfolios.services import tenant_create, user_create
-from tests.conformance.harness import SYMBOL, NotSupportedError, is_reached
+from tests.conformance.harness import SYMBOL, TELLS_NO_CASH, NotSupportedError, is_reached
 from tests.portfolios.builders import BY_TEST, make_instrument
 from trading.brokers.api import ApiBroker
 from trading.brokers.base import Broker, BrokerOrderStatus, FillReport, TimeInForce
@@ -42,6 +42,7 @@ class ApiHarness:
         "unreachable": OUR_OWN_TABLE,
         "lost_answer": OUR_OWN_TABLE,
         "lost_answer_to_cancel": OUR_OWN_TABLE,
+        "cash_movement": TELLS_NO_CASH,
     }
 
     def __init__(self) -> None:
@@ -84,6 +85,9 @@ class ApiHarness:
         self._fetch()
         garbled = self._fill_report(self._order(client_order_id), Decimal("NaN"), price)
         assert not api_fills_report(account=self.account, reports=[garbled], origin=BY_TEST)[0].is_taken
+
+    def take_fee(self, amount: Decimal) -> None:
+        raise NotSupportedError(TELLS_NO_CASH)
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         self._fetch()

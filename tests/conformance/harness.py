@@ -14,6 +14,7 @@ from portfolios.models import BrokerAccount
 from trading.brokers.base import Broker, BrokerOrderStatus, OrderType
 
 SYMBOL = "IBM"
+TELLS_NO_CASH = "tells no movement of cash"
 
 
 class NotSupportedError(Exception):
@@ -58,6 +59,9 @@ class Harness(Protocol):
 
     def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         """Let the broker fill a part of an open order and report it so that it cannot be read."""
+
+    def take_fee(self, amount: Decimal) -> None:
+        """Let the broker take a fee from the account apart from any fill."""
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         """Let the broker end an open order by itself, CANCELLED or EXPIRED."""

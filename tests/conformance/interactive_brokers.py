@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import ib_async
 
-from tests.conformance.harness import is_reached
+from tests.conformance.harness import TELLS_NO_CASH, NotSupportedError, is_reached
 from tests.interactive_brokers.gateway import OPEN, Book, Gateway
 from tests.trading.builders import make_desk
 from trading.brokers.base import Broker, BrokerOrderStatus, OrderType
@@ -31,6 +31,7 @@ class InteractiveBrokersHarness:
     lacks: Mapping[str, str] = {
         "fractional_shares": "whole shares only",
         "stream": "is asked, and streams nothing",
+        "cash_movement": TELLS_NO_CASH,
     }
 
     def __init__(self) -> None:
@@ -73,6 +74,9 @@ class InteractiveBrokersHarness:
         self.fill(client_order_id, quantity, price)
         last = self.book.fills[-1]
         self.book.fills[-1] = last._replace(execution=replace(last.execution, side="NONE"))
+
+    def take_fee(self, amount: Decimal) -> None:
+        raise NotSupportedError(TELLS_NO_CASH)
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         # The broker knows no word of its own for an order whose day is over.

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from portfolios.models import BrokerAccount
 from portfolios.services import account_create, tenant_create, user_create
-from tests.conformance.harness import SYMBOL, NotSupportedError
+from tests.conformance.harness import SYMBOL, TELLS_NO_CASH, NotSupportedError
 from tests.portfolios.builders import BY_TEST, make_instrument
 from tests.trading.builders import quote
 from trading.brokers.base import Broker, BrokerOrderStatus
@@ -48,6 +48,7 @@ class PaperHarness:
     lacks: Mapping[str, str] = {
         "stream": "is asked, and streams nothing",
         "unreadable_report": ITS_OWN_ROWS,
+        "cash_movement": TELLS_NO_CASH,
     }
 
     def __init__(self) -> None:
@@ -78,6 +79,9 @@ class PaperHarness:
 
     def garble_fill(self, client_order_id: str, quantity: Decimal, price: Decimal) -> None:
         raise NotSupportedError(ITS_OWN_ROWS)
+
+    def take_fee(self, amount: Decimal) -> None:
+        raise NotSupportedError(TELLS_NO_CASH)
 
     def end(self, client_order_id: str, status: BrokerOrderStatus) -> None:
         if status == BrokerOrderStatus.EXPIRED:

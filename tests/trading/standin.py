@@ -16,6 +16,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    CashReport,
     DoubtfulReport,
     FillReport,
     Holdings,
@@ -29,8 +30,8 @@ class StandInBroker:
 
     `refuses` rejects what is submitted, for the reason `refuses_code`; `silent` gives no answer to anything;
     `silent_after_accepting` keeps an order and then gives no answer; `forgets` hides what it has; `slow_to_cancel`
-    takes note of a cancellation and leaves the order at work; `doubtful` is told with every answer about fills;
-    `during_submit` runs once the order is kept and before the answer is given.
+    takes note of a cancellation and leaves the order at work; `doubtful` is told with every answer about fills,
+    `moved` with those about cash; `during_submit` runs once the order is kept and before the answer is given.
     """
 
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(extended_hours=True))
@@ -38,6 +39,7 @@ class StandInBroker:
     book: dict[str, BrokerOrder] = field(default_factory=dict)
     reports: list[FillReport] = field(default_factory=list)
     doubtful: list[DoubtfulReport] = field(default_factory=list)
+    moved: list[CashReport | DoubtfulReport] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     shares_beside: dict[str, Decimal] = field(default_factory=dict)
     cash_beside: Decimal = Decimal(0)
@@ -84,6 +86,10 @@ class StandInBroker:
     def fills_since(self, cursor: str) -> Sequence[FillReport | DoubtfulReport]:
         self._answer()
         return [*self.doubtful, *(report for report in self.reports if int(report.cursor) > int(cursor or 0))]
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        self._answer()
+        return self.moved
 
     def stream(self) -> Iterator[BrokerUpdate]:
         return iter(())

@@ -3,6 +3,7 @@
 from trading.admin import (
     api_broker,
     archives,
+    broker_cash,
     connections,
     halts,
     history,
@@ -24,6 +25,7 @@ from trading.admin import (
 __all__ = [
     "api_broker",
     "archives",
+    "broker_cash",
     "connections",
     "halts",
     "history",

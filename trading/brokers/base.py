@@ -54,6 +54,25 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
 
 
+class CashKind(StrEnum):
+    """Why cash moved at a broker without a fill."""
+
+    FEE = "fee"
+    INTEREST = "interest"
+    DIVIDEND = "dividend"
+    CASH_IN_LIEU = "cash_in_lieu"
+    TRANSFER = "transfer"
+    OTHER = "other"
+
+
+class FeeBasis(StrEnum):
+    """What a fee on a day's fills is charged on: what was sold, by value or in shares, or each fill."""
+
+    SOLD_VALUE = "sold_value"
+    SOLD_SHARES = "sold_shares"
+    FILLS = "fills"
+
+
 class BrokerOrderStatus(StrEnum):
     """Where an order is, as its broker says it: `received` is taken and not yet at work."""
 
@@ -96,6 +115,7 @@ class Capabilities:
     streams: bool = False
     reports_commission: bool = False
     reports_cash: bool = False
+    tells_cash_movements: bool = False
     visible_within_seconds: float = 30.0
 
     def refusal(self, request: OrderRequest) -> str:
@@ -225,6 +245,26 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CashReport:
+    """Cash that moved in an account without a fill, as the broker reports it, before anyone has checked it.
+
+    `amount` is + into the account, `code` the broker's own word for it, `day` the day that it is about. `basis` is what
+    a fee on that day's fills is charged on, None where it is not known. `as_of` is when the broker moved it.
+    """
+
+    broker_cash_id: str
+    kind: CashKind
+    code: str
+    amount: Decimal
+    day: dt.date
+    as_of: dt.datetime
+    currency: str
+    symbol: str = ""
+    description: str = ""
+    basis: FeeBasis | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DoubtfulReport:
     """Something a broker told that its adapter cannot turn into a report: it is kept as it came, for a person.
 
@@ -285,6 +325,12 @@ class Broker(Protocol):
         """Return reports after `cursor` (empty: from the beginning), oldest first. The same report may come again.
 
         One that cannot be read is handed over as a DoubtfulReport and stands in the way of no other.
+        """
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        """Return what moved cash without a fill from a while before `moment` on. The same report may come again.
+
+        A broker whose capabilities say that it does not tell them returns nothing.
         """
 
     def holdings(self) -> Holdings:

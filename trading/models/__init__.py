@@ -4,6 +4,7 @@ from trading.models.actions import ActionApplication, ActionRevision, CorporateA
 from trading.models.api_broker import ApiFill, ApiHoldings, ApiOrder
 from trading.models.archive import EvaluationArchive, RetentionPolicy
 from trading.models.backfill import Backfill
+from trading.models.broker_cash import BrokerCash
 from trading.models.connection import BrokerConnection, Connection, PriceConnection
 from trading.models.limits import BreakerTrip, DayOpening, LimitBaseline, TradingLimit
 from trading.models.mark import DailyMark
@@ -28,6 +29,7 @@ __all__ = [
     "Backfill",
     "BarSeries",
     "BreakerTrip",
+    "BrokerCash",
     "BrokerConnection",
     "BrokerDifference",
     "BrokerLine",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from trading.models import HeldFill, Order, RefusedReport
+from trading.models import BrokerCash, HeldFill, Order, RefusedReport
 from trading.selectors.orders import failed, stuck, stuck_because
 from volbal.common import clock
 
@@ -45,8 +45,11 @@ def order_attention(portfolio_ids: Sequence[int]) -> list[Attention]:
 
 
 def report_attention() -> list[Attention]:
-    """Return how many reports of the tenant's brokers wait for a person, by account; in two queries."""
+    """Return how many reports of the tenant's brokers wait for a person, by account; in three queries."""
     held = HeldFill.objects.filter(resolution=None).order_by("account__name").values_list("account__name")
+    cash = (
+        BrokerCash.objects.filter(status=BrokerCash.Status.OPEN).order_by("account__name").values_list("account__name")
+    )
     refused = RefusedReport.objects.filter(status=RefusedReport.Status.OPEN).order_by("account__name")
     return [
         *(
@@ -68,6 +71,16 @@ def report_attention() -> list[Attention]:
                 console="admin:trading_refusedreport_changelist",
             )
             for name, count in refused.values_list("account__name").annotate(count=Count("pk"))
+        ),
+        *(
+            Attention(
+                "cash",
+                f"{name}: {_counted(count, 'movement')} of cash at the broker. Book it, or say that it is booked.",
+                None,
+                None,
+                console="admin:trading_brokercash_changelist",
+            )
+            for name, count in cash.annotate(count=Count("pk"))
         ),
     ]
 

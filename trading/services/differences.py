@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from portfolios.models import BrokerAccount
 from trading.brokers.base import Broker
-from trading.models import BrokerDifference, Fill, HeldFill, Order
+from trading.models import BrokerCash, BrokerDifference, Fill, HeldFill, Order
 from trading.services.broker_views import BrokerView, OwnView
 from volbal.common.numbers import ZERO
 
@@ -18,6 +18,8 @@ Kind, Status = BrokerDifference.Kind, BrokerDifference.Status
 CONFIRM_SECONDS = 5
 # An order this young may not be listed yet.
 SETTLE_SECONDS = 10
+# As many movements of cash as a cause has room for.
+MOST_NAMED = 2
 AT_BROKER = (Order.Status.SUBMITTED, Order.Status.ACCEPTED, Order.Status.PARTIALLY_FILLED, Order.Status.CANCELLING)
 
 
@@ -101,7 +103,18 @@ def _of_holdings(account: BrokerAccount, theirs: BrokerView, ours: OwnView) -> I
     said, have = theirs.holdings.cash, ours.cash
     if said - have != accepted.get((Kind.CASH, account.currency), ZERO):
         cause = f"{scope.capitalize()} the broker has {said:,.2f} {account.currency}, our books {have:,.2f}."
+        cause += _explained(account)
         yield Found(Kind.CASH, account.currency, cause, have, said)
+
+
+def _explained(account: BrokerAccount) -> str:
+    """Return what the broker told of cash and nobody has settled, as the rest of a cause."""
+    waiting = list(BrokerCash.objects.filter(account=account, status=BrokerCash.Status.OPEN).order_by("day", "id"))
+    if not waiting:
+        return ""
+    more = f" and {len(waiting) - MOST_NAMED} more" if len(waiting) > MOST_NAMED else ""
+    named = ", ".join(str(one) for one in waiting[:MOST_NAMED])
+    return f" It tells of {named}{more}, which wait{'s' if len(waiting) == 1 else ''} in Broker cash."
 
 
 def accepted_offsets(account: BrokerAccount) -> dict[tuple[str, str], Decimal]:

@@ -19,6 +19,7 @@ from trading.brokers.base import Broker, BrokerUnreachableError
 from trading.brokers.registry import broker_of
 from trading.models import AccountReconciliation, BrokerDifference, TradingLimit
 from trading.services.breakers import breaker_trip
+from trading.services.broker_cash import cash_collect
 from trading.services.broker_views import BrokerView, OwnView, broker_view, own_view
 from trading.services.differences import Found, differences_find, differences_keep
 from trading.services.order_asking import orders_cancel_ended
@@ -53,6 +54,8 @@ def account_reconcile(*, account_id: int) -> AccountReconciliation:
     state = _state(account)
     try:
         broker = broker_of(account)
+        # What moved cash without a fill is booked or explains a difference before there is one.
+        cash_collect(account=account, broker=broker)
         look = _look(account, broker, state)
         if look is not None:
             listed = [order.client_order_id for order in look.theirs.open_orders]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +17,7 @@ from portfolios.models import BrokerAccount
 from portfolios.services.changes import lock
 from portfolios.services.events import event_record, subject_of
 from portfolios.services.origin import Origin
-from trading.brokers.base import BrokerOrder, DoubtfulReport, FillReport
+from trading.brokers.base import BrokerOrder, CashReport, DoubtfulReport, FillReport
 from trading.models import RefusedReport
 from volbal.common import clock
 
@@ -36,7 +36,7 @@ def doubtful_keep(*, account: BrokerAccount, told: DoubtfulReport) -> RefusedRep
 
 
 def report_refuse(
-    *, account: BrokerAccount, payload: FillReport | BrokerOrder | DoubtfulReport, code: str, sentence: str
+    *, account: BrokerAccount, payload: FillReport | BrokerOrder | CashReport | DoubtfulReport, code: str, sentence: str
 ) -> RefusedReport:
     """Keep a report that makes no sense, as it came, with the reason; the same one again is counted."""
     kept = payload_of(payload)
@@ -67,9 +67,11 @@ def report_refuse(
 
 def payload_of(report: Any) -> dict[str, Any]:
     """Return a report as JSON that every database keeps, with what it is under `kind`."""
-    if isinstance(report, FillReport | BrokerOrder) and is_dataclass(report):
-        kind = "fill" if isinstance(report, FillReport) else "order"
-        return {"kind": kind, **{name: _plain(value) for name, value in asdict(report).items()}}
+    for kind, told in (("fill", FillReport), ("order", BrokerOrder), ("cash", CashReport)):
+        if isinstance(report, told):
+            fields = {name: _plain(value) for name, value in asdict(report).items()}
+            own = {f"{kind}_kind": fields.pop("kind")} if "kind" in fields else {}
+            return {"kind": kind, **fields, **own}
     if isinstance(report, DoubtfulReport):
         return {"kind": "doubtful", "content": _whole(_plain(report.content)), "read_from": report.read_from}
     raise TypeError(f"{type(report).__name__} is no report")

@@ -12,9 +12,18 @@ from django.utils.dateparse import parse_datetime
 from portfolios.services.changes import changing
 from portfolios.services.checks import require_reason
 from portfolios.services.origin import Origin
-from trading.brokers.base import BrokerOrder, BrokerOrderStatus, BrokerUnreachableError, FillReport
+from trading.brokers.base import (
+    BrokerOrder,
+    BrokerOrderStatus,
+    BrokerUnreachableError,
+    CashKind,
+    CashReport,
+    FeeBasis,
+    FillReport,
+)
 from trading.brokers.registry import broker_of
 from trading.models import FillCursor, RefusedReport
+from trading.services.broker_cash import cash_take
 from trading.services.broker_updates import broker_order_apply
 from trading.services.fills import fill_book
 from trading.services.orders import fills_collect
@@ -62,6 +71,8 @@ def _take(report: RefusedReport) -> None:
         fill_book(account=account, report=_fill(report.payload))
     elif kind == "order":
         broker_order_apply(account=account, told=_order(report.payload))
+    elif kind == "cash":
+        cash_take(account=account, report=_cash(report.payload))
     elif report.payload.get("read_from") is not None:
         _read_again(report)
     else:
@@ -91,6 +102,15 @@ def _order(payload: Mapping[str, Any]) -> BrokerOrder:
     values = {name: value for name, value in payload.items() if name != "kind"}
     values |= {name: _decimal(values[name]) for name in ("filled_quantity", "quantity")}
     return BrokerOrder(**(values | {"status": STATUSES.get(values["status"], values["status"])}))
+
+
+def _cash(payload: Mapping[str, Any]) -> CashReport:
+    values = {name: value for name, value in payload.items() if name != "kind"}
+    basis = None if values["basis"] is None else FeeBasis(values["basis"])
+    day, as_of = dt.date.fromisoformat(values["day"]), _moment(values["as_of"])
+    kind = CashKind(values.pop("cash_kind"))
+    amount = _decimal(values["amount"])
+    return CashReport(**(values | {"kind": kind, "basis": basis, "day": day, "as_of": as_of, "amount": amount}))
 
 
 def _decimal(text: Any) -> Any:

@@ -97,7 +97,9 @@ class AccountLine(threading.Thread):
     def _take(self, account: BrokerAccount, update: BrokerUpdate) -> None:
         """Put an update onto our orders, then wake whoever learns the rest by asking."""
         doubtful = update.doubtful
-        stream_heard(of=account, messages=1, refused=int(doubtful is not None), refusal=doubtful.why if doubtful else "")
+        stream_heard(
+            of=account, messages=1, refused=int(doubtful is not None), refusal=doubtful.why if doubtful else ""
+        )
         fill = broker_update_apply(account=account, update=update)
         if fill is not None:
             portfolio_publish(portfolio_id=fill.order.cell.portfolio_id, kind="orders", fills=[fill])

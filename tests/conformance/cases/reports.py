@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.conformance.bench import HUNDRED, Bench, S, total
-from tests.conformance.harness import SYMBOL, NotSupportedError
-from trading.brokers.base import BrokerOrderStatus, FillReport
+from tests.conformance.harness import SYMBOL, TELLS_NO_CASH, NotSupportedError
+from trading.brokers.base import BrokerOrderStatus, CashKind, CashReport, FillReport
 from trading.models import RefusedReport
 from trading.services.orders import fills_collect
+from volbal.common import clock
 
 
 def case_parts_add_up(bench: Bench) -> None:
@@ -91,6 +92,19 @@ def case_unreadable_report(bench: Bench) -> None:
     assert [row.status for row in kept] == ["open"], f"{len(kept)} reports are kept"
     told = [one.quantity for one in bench.broker.fills_since("") if isinstance(one, FillReport)]
     assert told == [3], f"the others tell {told}"
+
+
+def case_cash_movement(bench: Bench) -> None:
+    """A fee apart from fills is told with its kind, as often as it is asked for, and taken from the cash"""
+    if not bench.broker.capabilities.tells_cash_movements:
+        raise NotSupportedError(TELLS_NO_CASH)
+    before = bench.broker.holdings().cash
+    bench.harness.take_fee(Decimal("0.31"))
+    first, second = (list(bench.broker.cash_since(clock.now())) for _ in range(2))
+    assert first == second, "the reports differ"
+    told = [(one.kind, one.amount) for one in first if isinstance(one, CashReport)]
+    assert told == [(CashKind.FEE, Decimal("-0.31"))], f"the broker tells {told}"
+    assert before - bench.broker.holdings().cash == Decimal("0.31")
 
 
 def case_commission(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from portfolios.models import BrokerAccount
 from trading.brokers.alpaca.client import AlpacaClient, credentials_of
 from trading.brokers.alpaca.payloads import (
     PayloadError,
+    cash_movement_read,
     cash_read,
     fill_read,
     moment_of,
@@ -29,6 +30,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    CashReport,
     DoubtfulReport,
     FillReport,
     Holdings,
@@ -39,7 +41,7 @@ from trading.brokers.base import (
 from volbal.common import clock
 
 # Activities of the same moment come in any order and some come late: each reading begins this much before the last.
-OVERLAP = dt.timedelta(minutes=5)
+OVERLAP, CASH_OVERLAP = dt.timedelta(minutes=5), dt.timedelta(days=7)
 ACTIVITIES_A_PAGE, ORDERS_A_PAGE = 100, 500
 PAGE_OVERLAP = dt.timedelta(milliseconds=1)
 NAMES_KEPT_SECONDS = 86_400
@@ -56,6 +58,7 @@ CAPABILITIES = Capabilities(
     streams=True,
     reports_commission=False,
     reports_cash=True,
+    tells_cash_movements=True,
 )
 Read = TypeVar("Read")
 
@@ -123,7 +126,7 @@ class AlpacaBroker:
         `cursor` is the time of the newest fill read so far. Empty, it begins when the account was opened here.
         """
         since = dt.datetime.fromisoformat(cursor) if cursor else self.account.created_at
-        activities = list(self._activities(since - OVERLAP))
+        activities = list(self._activities(since - OVERLAP, "/account/activities/FILL"))
         names = self._client_order_ids({text for one in activities if (text := _text_in(one, "order_id")) is not None})
         reports: list[FillReport | DoubtfulReport] = []
         newest = since
@@ -134,6 +137,24 @@ class AlpacaBroker:
                 reports.append(fill_read(activity, client_order_id=name, cursor=_written(newest)))
             except PayloadError as fault:
                 reports.append(DoubtfulReport(activity, str(fault), read_from=cursor))
+        return reports
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        """Return the activities other than fills that moved cash, from a week before `moment` on; some come again.
+
+        Alpaca dates a fee on the day it is about and makes it after that day's end: whichever of the two it looks at,
+        a week holds both. What it only announces is told once it is done.
+        """
+        reports: list[CashReport | DoubtfulReport] = []
+        asked = {"category": "non_trade_activity"}
+        for activity in self._activities(moment - CASH_OVERLAP, "/account/activities", asked):
+            try:
+                report = cash_movement_read(activity)
+            except PayloadError as fault:
+                reports.append(DoubtfulReport(activity, str(fault)))
+                continue
+            if report is not None and report.as_of >= self.account.created_at:
+                reports.append(report)
         return reports
 
     def holdings(self) -> Holdings:
@@ -181,10 +202,11 @@ class AlpacaBroker:
         order = self._find("/orders:by_client_order_id", {"client_order_id": client_order_id}, urgent=True)
         return None if order is None else order.broker_order_id
 
-    def _activities(self, after: dt.datetime) -> Iterator[Any]:
+    def _activities(self, after: dt.datetime, path: str, chosen: Mapping[str, Any] | None = None) -> Iterator[Any]:
         asked: dict[str, Any] = {"after": _written(after), "direction": "asc", "page_size": ACTIVITIES_A_PAGE}
+        asked |= chosen or {}
         while True:
-            page = self._list("/account/activities/FILL", asked)
+            page = self._list(path, asked)
             yield from page
             if len(page) < ACTIVITIES_A_PAGE:
                 return

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
-from trading.brokers.base import BrokerOrder, BrokerOrderStatus, FillReport, OrderRequest
+from trading.brokers.base import (
+    BrokerOrder,
+    BrokerOrderStatus,
+    CashKind,
+    CashReport,
+    FeeBasis,
+    FillReport,
+    OrderRequest,
+)
 
 CURRENCY = "USD"
 _WORKING = "new accepted pending_new accepted_for_bidding held pending_review stopped suspended calculated done_for_day"
@@ -26,6 +34,19 @@ CENT, BELOW_A_DOLLAR = Decimal("0.01"), Decimal("0.0001")
 SIDES = {"buy": "BUY", "sell": "SELL"}
 # A short sale is a sale.
 FILL_SIDES = SIDES | {"sell_short": "SELL"}
+
+
+# What moves cash besides fills, by Alpaca's types of activity; those that are not here are others.
+CASH_KINDS: dict[str, CashKind] = {
+    **dict.fromkeys(("FEE", "CFEE"), CashKind.FEE),
+    "INT": CashKind.INTEREST,
+    **dict.fromkeys(["DIV", "DIVCGL", "DIVCGS", "DIVNRA", "DIVROC", "DIVTXEX", "DIVWH"], CashKind.DIVIDEND),
+    "CIL": CashKind.CASH_IN_LIEU,
+    **dict.fromkeys(("CSD", "CSW", "JNLC", "ACATC"), CashKind.TRANSFER),
+}
+# Its regulatory fees: the SEC's on what was sold, FINRA's on shares sold, that of the audit trail on each fill.
+FEE_BASES = {"REG": FeeBasis.SOLD_VALUE, "TAF": FeeBasis.SOLD_SHARES, "CAT": FeeBasis.FILLS}
+DONE, ANNOUNCED = ("", "executed"), "pending"
 
 
 class PayloadError(ValueError):
@@ -104,6 +125,49 @@ def fill_read(payload: Any, *, client_order_id: str, cursor: str) -> FillReport:
         side=FILL_SIDES[side],
         currency=CURRENCY,
     )
+
+
+def cash_movement_read(payload: Any) -> CashReport | None:
+    """Return what an activity that is no fill moved, None where it moved no cash or is only announced.
+
+    Raises PayloadError where it is not as Alpaca publishes it, and where Alpaca corrected or took back what it did.
+    """
+    kind = text_of(payload, "activity_type")
+    status, amount = str(payload.get("status") or ""), _stated(payload.get("net_amount"))
+    if status == ANNOUNCED or amount == 0:
+        return None
+    if status not in DONE:
+        raise PayloadError(f"its status is {status!r}: Alpaca corrected it or took it back")
+    if not amount.is_finite():
+        raise PayloadError(f"net_amount is {payload.get('net_amount')!r}, expected a number")
+    day = _day_of(payload)
+    description = str(payload.get("description") or "")
+    sort = str(payload.get("activity_sub_type") or description.partition(" ")[0]).upper() if kind == "FEE" else ""
+    return CashReport(
+        broker_cash_id=text_of(payload, "id"),
+        kind=CASH_KINDS.get(kind, CashKind.OTHER),
+        code=f"{kind} {sort}".strip(),
+        amount=amount,
+        day=day,
+        as_of=moment_of(payload, "created_at") if payload.get("created_at") else _end_of(day),
+        currency=str(payload.get("currency") or CURRENCY),
+        symbol=str(payload.get("symbol") or ""),
+        description=description,
+        basis=FEE_BASES.get(sort),
+    )
+
+
+def _day_of(payload: Mapping[str, Any]) -> dt.date:
+    text = text_of(payload, "date")
+    try:
+        # Some are told as a day, some as its midnight.
+        return dt.date.fromisoformat(text[:10])
+    except ValueError:
+        raise PayloadError(f"date is {text!r}, expected a day") from None
+
+
+def _end_of(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
 
 
 def text_of(payload: Any, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -17,6 +18,8 @@ from trading.brokers.base import (
     BrokerRejectedError,
     BrokerUnreachableError,
     BrokerUpdate,
+    CashReport,
+    DoubtfulReport,
     FillReport,
     Holdings,
     OrderRequest,
@@ -98,6 +101,10 @@ class ApiBroker:
         """Return what the broker reported after `cursor`, in the order it was recorded."""
         rows = ApiFill.objects.filter(account=self.account, id__gt=int(cursor or 0)).order_by("id")
         return [fill_report(fill) for fill in rows]
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        """Return nothing: its broker tells what it holds, and no movement of cash apart."""
+        return ()
 
     def holdings(self) -> Holdings:
         """Return what the broker last said it holds. Raises BrokerUnreachableError where it never did."""

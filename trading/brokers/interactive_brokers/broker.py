@@ -16,6 +16,7 @@ from trading.brokers.base import (
     BrokerUnreachableError,
     BrokerUpdate,
     Capabilities,
+    CashReport,
     DoubtfulReport,
     FillReport,
     Holdings,
@@ -115,6 +116,10 @@ class InteractiveBrokersBroker:
         reports = fills_read(_newest(told))
         late = [report for report in reports if isinstance(report, DoubtfulReport) or report.as_of >= since]
         return [*late, *_corrections(told)]
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        """Return nothing: the gateway tells no movement of cash."""
+        return ()
 
     def holdings(self) -> Holdings:
         """Return shares, and cash in the account's currency."""

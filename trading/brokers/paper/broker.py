@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -13,6 +14,8 @@ from trading.brokers.base import (
     BrokerRejectedError,
     BrokerUpdate,
     Capabilities,
+    CashReport,
+    DoubtfulReport,
     FillReport,
     Holdings,
     OrderRequest,
@@ -69,6 +72,10 @@ class PaperBroker:
         with line(self.account, self.settings):
             self._book.look()
             return [self._report(told) for told in self._book.told_after(int(cursor or 0))]
+
+    def cash_since(self, moment: dt.datetime) -> Sequence[CashReport | DoubtfulReport]:
+        """Return nothing: every cent of it moves by a fill."""
+        return ()
 
     def holdings(self) -> Holdings:
         """Return what the book's fills add up to."""
