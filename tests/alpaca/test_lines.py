@@ -50,7 +50,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
         if steps:
             steps.pop(0)()
 
-    monkeypatch.setattr(tasks.send_orders, "delay", wake)
+    monkeypatch.setattr(tasks.send_orders, "apply_async", lambda arguments, **_: wake(*arguments))
     return steps
 
 
@@ -153,7 +153,7 @@ def test_what_happened_while_nobody_listened_is_asked_for(
         orders_send(account_id=account_id)
         line.end()
 
-    monkeypatch.setattr(tasks.send_orders, "delay", collect)
+    monkeypatch.setattr(tasks.send_orders, "apply_async", lambda arguments, **_: collect(*arguments))
     line.follow_once()
     sent.refresh_from_db()
     assert sent.status == Order.Status.FILLED
@@ -273,7 +273,7 @@ class TestRunner:
         self, account: BrokerAccount, server: AlpacaServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls = threading.Semaphore(0)
-        monkeypatch.setattr(tasks.send_orders, "delay", lambda *_: calls.release())
+        monkeypatch.setattr(tasks.send_orders, "apply_async", lambda *_, **__: calls.release())
         runner = StreamRunner()
         runner.start()
         assert calls.acquire(timeout=10)
@@ -291,7 +291,7 @@ class TestRunner:
         self, account: BrokerAccount, server: AlpacaServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls = threading.Semaphore(0)
-        monkeypatch.setattr(tasks.send_orders, "delay", lambda *_: calls.release())
+        monkeypatch.setattr(tasks.send_orders, "apply_async", lambda *_, **__: calls.release())
         runner = StreamRunner()
         runner.look()
         first = runner._lines[account.pk][1]

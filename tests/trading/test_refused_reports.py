@@ -229,11 +229,11 @@ def test_a_report_that_cannot_be_booked_stands_in_nobodys_way(
     booked = fills.mark_refresh
     calls = iter([VolbalError("the day has no close"), None])
 
-    def refuse_once(*, cell: Cell) -> None:
+    def refuse_once(*, cell: Cell, day: dt.date) -> None:
         fault = next(calls)
         if fault is not None:
             raise fault
-        booked(cell=cell)
+        booked(cell=cell, day=day)
 
     monkeypatch.setattr(fills, "mark_refresh", refuse_once)
     assert [fill.quantity for fill in orders_send(account_id=told_desk.account.pk)] == [2]

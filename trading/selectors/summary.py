@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from portfolios.models import Cell, LedgerEntry
 from trading.models import ActionApplication, Order
@@ -27,7 +27,10 @@ def performance_summary(cell: Cell, points: Sequence[DayPoint]) -> tuple[Figure,
     """Return a cell's measures as of its last day, in three queries beside those behind `points`."""
     last = points[-1] if points else None
     total, stock, mix = (None, None, None) if last is None else (last.total - 1, last.stock - 1, last.mix - 1)
-    commission = LedgerEntry.objects.filter(cell=cell, kind=LedgerEntry.Kind.COMMISSION).aggregate(Sum("cash"))
+    costs = LedgerEntry.objects.filter(cell=cell).aggregate(
+        commission=Sum("cash", filter=Q(kind=LedgerEntry.Kind.COMMISSION)),
+        fees=Sum("cash", filter=Q(kind=LedgerEntry.Kind.FEE)),
+    )
     dividends = ActionApplication.objects.filter(cell=cell).aggregate(Sum("net"))
     trades = Order.objects.filter(cell=cell, filled_quantity__gt=0).aggregate(
         count=Count("pk"), notional=Sum("notional")
@@ -47,7 +50,8 @@ def performance_summary(cell: Cell, points: Sequence[DayPoint]) -> tuple[Figure,
             "quantity",
             "Value traded over the mean value of the days.",
         ),
-        Figure("Commission", -float(commission["cash__sum"] or 0), "money", "Paid on all fills."),
+        Figure("Commission", -float(costs["commission"] or 0), "money", "Paid on all fills."),
+        Figure("Fees", -float(costs["fees"] or 0), "money", "What the broker took besides, as the regulators' fees."),
         Figure("Net dividends", float(dividends["net__sum"] or 0), "money", "Declared, after withholding."),
     )
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("portfolios", "0008_fees_and_interest"),
-        ("trading", "0023_exact_fills_and_price_streams"),
+        ("trading", "0024_exact_fills_and_price_streams"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
