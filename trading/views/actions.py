@@ -129,7 +129,7 @@ def execution(request: HttpRequest, cell_id: int) -> HttpResponse:
         "the guardrails are asked about once near the close. Watching: the rule is asked at each price."
     )
     form = ExecutionForm(request.POST or None, initial={"execution": cell.execution})
-    return dialog(request, cell, form, f"How {cell} trades", act, note=note)
+    return dialog(request, cell, form, f"How {cell} trades", act, note=note, confirm="Let it trade so")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
