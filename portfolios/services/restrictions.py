@@ -14,6 +14,7 @@ from portfolios.services.origin import Origin
 from portfolios.standings import Place
 from volbal.common import clock
 from volbal.common.errors import Refused
+from volbal.common.realtime import HaltsChanged, halts_group, publish_on_commit
 from volbal.common.tenancy import require_tenant
 
 State = TradingRestriction.State
@@ -60,6 +61,7 @@ def restriction_place(
                 tenant_id=on.tenant_id,
                 after={"restriction": row.pk, "state": state, "cause": cause, "cancels_orders": cancels_orders},
             )
+            publish_on_commit(halts_group(on.tenant_id), HaltsChanged())
     except IntegrityError:
         return TradingRestriction.objects.get(scope=on.key, state=state, cause=cause, lifted_at__isnull=True)
     return row
@@ -91,6 +93,7 @@ def _lift(restriction: TradingRestriction, origin: Origin) -> TradingRestriction
             tenant_id=restriction.tenant_id,
             before={"restriction": restriction.pk, "state": restriction.state, "reason": restriction.reason},
         )
+        publish_on_commit(halts_group(restriction.tenant_id), HaltsChanged())
     restriction.refresh_from_db()
     return restriction
 

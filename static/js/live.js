@@ -2,10 +2,14 @@
 import { show } from "./values.js";
 
 const KINDS = new Set(["tick", "orders"]);
+const HALTS = "halts";
 const FORBIDDEN = 4403;
 const POLL_MS = 5000;
 const LONGEST_WAIT_MS = 30000;
 const ANNOUNCE_MS = 10000;
+
+/* Messages are gzipped once for everybody who watches. */
+const unpacked = (blob) => new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))).json();
 
 class Portfolio {
   constructor(id, onState) {
@@ -21,13 +25,20 @@ class Portfolio {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws/portfolio/${this.id}/`);
     this.socket = socket;
+    socket.binaryType = "blob";
+    let before = Promise.resolve();
     socket.addEventListener("open", () => {
       this.failures = 0;
       this.stopPolling();
       this.poll(); // what was missed while it was away
+      if (this.wasOpen) halted();
+      this.wasOpen = true;
       this.set("connected");
     });
-    socket.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
+    socket.addEventListener("message", (event) => {
+      const told = unpacked(event.data);
+      before = before.then(async () => this.take(await told)); // one after the other, as they came
+    });
     socket.addEventListener("close", (event) => {
       if (this.socket === socket) this.lost(event.code);
     });
@@ -74,6 +85,10 @@ class Portfolio {
   }
 
   take(message) {
+    if (message.kind === HALTS) {
+      halted();
+      return;
+    }
     if (!KINDS.has(message.kind) || (message.as_of || "") < this.asOf) return;
     this.asOf = message.as_of || "";
     show(message);
@@ -107,6 +122,14 @@ const paced = (name, wait) => {
 };
 const soon = paced("volbal:soon", 1000);
 const later = paced("volbal:later", 3000);
+const banners = paced("volbal:halts", 500);
+
+/* Something was halted or resumed: every part that shows it is drawn again. */
+const halted = () => {
+  banners();
+  soon();
+  later();
+};
 
 /* Spoken to a screen reader: fills only, and no oftener than it can bear. */
 let announcedAt = 0;

@@ -1,4 +1,4 @@
-"""Print what runs how fast beside its references: `python -m tests.benchmarks [--json PATH] [kernel tick latency]`."""
+"""Print what runs how fast beside its references: `python -m tests.benchmarks [--json PATH] [kernel tick …]`."""
 
 import argparse
 import json
@@ -7,9 +7,9 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.benchmarks import kernel, latency, tick
+from tests.benchmarks import kernel, latency, sockets, tick
 
-BENCHMARKS = {"kernel": kernel.rows, "tick": tick.rows, "latency": latency.rows}
+BENCHMARKS = {"kernel": kernel.rows, "tick": tick.rows, "latency": latency.rows, "sockets": sockets.rows}
 
 
 def milliseconds(value):

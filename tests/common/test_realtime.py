@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import orjson
 import pytest
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
-from volbal.common.realtime import EmbeddedChannelLayer, portfolio_group, publish_on_commit
+from volbal.common.realtime import EmbeddedChannelLayer, is_watched, portfolio_group, publish_on_commit
+from volbal.common.redis_layer import NewestQueue, RedisLayer
 
 SOON = 5  # seconds until a message that never comes fails the test
 
@@ -109,7 +112,12 @@ class _Recorder:
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         if self.failure is not None:
             raise self.failure
-        self.sent.append((group, orjson.loads(message["text"])))
+        self.sent.append((group, orjson.loads(gzip.decompress(message["packed"]))))
+
+    async def is_heard(self, group: str) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        return False
 
 
 @pytest.fixture
@@ -143,8 +151,65 @@ def test_a_push_that_fails_leaves_the_commit_alone(
     assert "could not push hello to group" in caplog.text
 
 
+def test_where_nobody_knows_who_watches_it_is_worked_out_all_the_same(
+    recorder: _Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not is_watched("group")
+    recorder.failure = ConnectionError("gone")
+    assert is_watched("group")
+
+
+async def test_a_group_is_heard_while_a_channel_is_in_it() -> None:
+    await _is_heard_while_joined(EmbeddedChannelLayer())
+
+
+@pytest.mark.services
+async def test_over_redis_a_group_is_heard_while_a_channel_is_in_it() -> None:
+    await _is_heard_while_joined(RedisLayer(**settings.CHANNEL_LAYERS["default"]["CONFIG"]))
+
+
+async def _is_heard_while_joined(layer: Any) -> None:
+    channel = await layer.new_channel()
+    assert not await layer.is_heard("heard")
+    await layer.group_add("heard", channel)
+    assert await layer.is_heard("heard")
+    await layer.group_discard("heard", channel)
+    assert not await layer.is_heard("heard")
+    await layer.flush()
+
+
 def test_without_redis_the_embedded_layer_serves(settings: Any) -> None:
     if settings.REDIS_URL == "":
         assert isinstance(get_channel_layer(), EmbeddedChannelLayer)
     else:
         assert not isinstance(get_channel_layer(), EmbeddedChannelLayer)
+
+
+async def test_a_socket_that_reads_too_slowly_keeps_what_is_newest() -> None:
+    queue = NewestQueue(2)
+    for number in range(4):
+        queue.put_nowait(number)
+    assert [queue.get_nowait(), queue.get_nowait()] == [2, 3]
+    assert queue.empty()
+
+
+@pytest.mark.services
+async def test_over_redis_a_group_is_told_by_one_message_and_another_installation_hears_nothing() -> None:
+    config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    here, there = RedisLayer(**config), RedisLayer(**{**config, "prefix": "another"})
+    mine = [await here.new_channel() for _ in range(3)]
+    other = await there.new_channel()
+    for layer, channels in ((here, mine), (there, [other])):
+        for channel in channels:
+            await layer.group_add("group", channel)
+    await send_in_thread(here, "group", {"type": "push", "text": "1"})
+    assert [await _received(here, channel) for channel in mine] == [{"type": "push", "text": "1"}] * 3
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(there.receive(other), 0.2)
+    await here.flush()
+    await there.flush()
+
+
+async def send_in_thread(layer: Any, group: str, message: dict[str, Any]) -> None:
+    """Send as a worker does: from a thread without a loop of its own."""
+    await asyncio.to_thread(_in_thread, lambda: async_to_sync(layer.group_send)(group, message))

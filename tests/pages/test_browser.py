@@ -42,6 +42,28 @@ def test_the_cockpit_moves_without_a_reload(page: Page, installation: Installati
     assert not loads
 
 
+@pytest.mark.parametrize("path", ["/portfolios/1/", "/cells/1/"])
+def test_a_halt_and_its_end_show_on_an_open_page_without_a_reload(
+    page: Page, installation: Installation, path: str
+) -> None:
+    sign_in(page, installation)
+    page.goto(path)
+    expect(page.locator("[data-connection]")).to_have_text("connected")
+    page.evaluate("window.isSamePage = true")
+    banner = page.locator("#banners .banner-halted")
+    expect(banner).to_have_count(0)
+    other = page.context.new_page()
+    other.goto("/portfolios/1/halt/")
+    other.get_by_label("Reason").fill("A drill.")
+    other.get_by_role("button", name="Halt").last.click()
+    expect(banner).to_contain_text("A drill.", timeout=15_000)
+    other.goto("/portfolios/1/resume/")
+    other.get_by_label("Reason").fill("The drill is over.")
+    other.get_by_role("button", name="Resume").last.click()
+    expect(banner).to_have_count(0, timeout=15_000)
+    assert page.evaluate("window.isSamePage")
+
+
 def test_figures_in_the_browser_are_written_as_on_the_server(page: Page, installation: Installation) -> None:
     sign_in(page, installation)
     cases = [(form, None if value is None else str(value), text) for form, value, text in CASES]

@@ -16,12 +16,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from channels_redis.core import RedisChannelLayer
 from django.conf import settings
 from psycopg import sql
 
 from tests import services
 from tests.tooling.units import ROOT, command, served_queues
+from volbal.common.redis_layer import RedisLayer
 
 pytestmark = pytest.mark.services
 WITHIN_SECONDS = 60
@@ -163,14 +163,14 @@ def _socket_answer(address: str) -> bytes:
 
 @pytest.mark.asyncio
 async def test_a_socket_without_news_outlives_the_wait_for_a_message(broker: str) -> None:
-    layer = RedisChannelLayer(hosts=[{**settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0], "address": broker}])
+    layer = RedisLayer(hosts=[{**settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0], "address": broker}])
     channel = await layer.new_channel()
     waiting = asyncio.create_task(layer.receive(channel))
     # Longer than the layer waits at a time, and than Redis' client waits for an answer by default.
     await asyncio.wait([waiting], timeout=SILENCE_SECONDS)
     await layer.send(channel, {"type": "push", "text": "news"})
     assert (await waiting)["text"] == "news"
-    await layer.close_pools()
+    await layer.flush()
 
 
 def test_the_scheduler_and_the_workers_advance_the_replay_and_trade(cluster: Cluster) -> None:

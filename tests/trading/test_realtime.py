@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,13 +21,17 @@ from django.db import connections, transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from portfolios.models import Membership, User
-from tests.trading.builders import OPEN, Desk, make_desk, make_replay, make_series, open_cell, tick
+from portfolios.services import place_resume, restriction_place
+from portfolios.standings import everywhere, place_of
+from tests.portfolios.builders import BY_TEST
+from tests.trading.builders import OPEN, Desk, by_owner, make_desk, make_replay, make_series, open_cell, tick
 from trading import tasks
 from trading.models import Evaluation
 from trading.services.live import portfolio_publish
 from trading.services.replays import replay_step
 from volbal.common import realtime
-from volbal.common.realtime import EmbeddedChannelLayer, portfolio_group, publish_on_commit
+from volbal.common.realtime import EmbeddedChannelLayer, halts_group, portfolio_group, publish_on_commit
+from volbal.common.redis_layer import RedisLayer
 from volbal.common.tenancy import tenant_scope
 from volbal.routing import websocket_urlpatterns
 
@@ -38,17 +43,25 @@ class Note:
     kind: str
 
 
+def unpacked(message: bytes) -> Any:
+    return orjson.loads(gzip.decompress(message))
+
+
 @dataclass(slots=True)
 class RecordingLayer:
     """A layer that keeps what is sent, or that is gone."""
 
     gone: bool = False
+    watched: bool = True
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         if self.gone:
             raise RedisConnectionError("connection refused")
-        self.sent.append((group, orjson.loads(message["text"])))
+        self.sent.append((group, unpacked(message["packed"])))
+
+    async def is_heard(self, group: str) -> bool:
+        return self.watched
 
 
 @pytest.fixture
@@ -106,7 +119,7 @@ class TestPublishing:
         assert told[2]["fills"] == []
 
     def test_a_portfolio_of_many_cells_is_told_in_a_fixed_number_of_queries(
-        self, desk: Desk, django_assert_num_queries: Any
+        self, desk: Desk, layer: RecordingLayer, django_assert_num_queries: Any
     ) -> None:
         for count in (1, 12):
             for index in range(count):
@@ -117,6 +130,32 @@ class TestPublishing:
             with django_assert_num_queries(6):
                 portfolio_publish(portfolio_id=desk.portfolio.pk, kind="tick")
         assert Evaluation.objects.count() == 13
+
+    def test_what_nobody_watches_is_not_worked_out(
+        self, committed_desk: Desk, layer: RecordingLayer, django_assert_num_queries: Any
+    ) -> None:
+        layer.watched = False
+        with django_assert_num_queries(1):
+            portfolio_publish(portfolio_id=committed_desk.portfolio.pk, kind="tick")
+        assert layer.sent == []
+
+    @pytest.mark.parametrize("place", ["everywhere", "firm", "portfolio"])
+    def test_a_halt_and_its_end_are_told_at_once_to_all_who_stand_under_it(
+        self, committed_desk: Desk, layer: RecordingLayer, place: str
+    ) -> None:
+        places = {
+            "everywhere": everywhere(),
+            "firm": place_of(committed_desk.tenant),
+            "portfolio": place_of(committed_desk.portfolio),
+        }
+        on = places[place]
+        group = halts_group(None if place == "everywhere" else committed_desk.tenant.pk)
+        with transaction.atomic():
+            restriction_place(on=on, state="halted", origin=BY_TEST)
+            assert layer.sent == [], "before the commit nobody is told"
+        assert layer.sent == [(group, {"kind": "halts"})]
+        place_resume(on=on, origin=by_owner(committed_desk))
+        assert layer.sent == [(group, {"kind": "halts"})] * 2
 
 
 class TestEmbeddedLayer:
@@ -212,7 +251,7 @@ class TestSocket:
 
     @pytest.mark.services
     async def test_a_member_hears_of_it_over_redis(self, two_desks: tuple[Desk, Desk]) -> None:
-        assert type(get_channel_layer()).__module__ == "channels_redis.core"
+        assert isinstance(get_channel_layer(), RedisLayer)
         await self._hears(two_desks[0], "trader")
 
     async def _hears(self, desk: Desk, role: str) -> None:
@@ -220,7 +259,19 @@ class TestSocket:
         socket = await _watch(user, desk.portfolio.pk)
         told = await self._told(socket, desk)
         assert (told["kind"], told["portfolio_id"], told["cells"]) == ("tick", desk.portfolio.pk, [])
+        await sync_to_async(self._halt)(desk)
+        assert await self._heard(socket, "halts") == {"kind": "halts"}
         await _leave(socket)
+
+    def _halt(self, desk: Desk) -> None:
+        with tenant_scope(desk.tenant.pk):
+            restriction_place(on=place_of(desk.account), state="halted", origin=BY_TEST)
+
+    async def _heard(self, socket: ApplicationCommunicator, kind: str) -> Any:
+        """Return the next message of a kind; what was published before it may still be on its way."""
+        while (told := unpacked((await socket.receive_output(timeout=10))["bytes"]))["kind"] != kind:
+            pass
+        return told
 
     async def _told(self, socket: ApplicationCommunicator, desk: Desk) -> Any:
         """Publish until it is heard: the consumer joins its group some time after it is accepted."""
@@ -228,7 +279,7 @@ class TestSocket:
             await sync_to_async(self._publish)(desk)
             if not await socket.receive_nothing(timeout=0.5):
                 break
-        return orjson.loads((await socket.receive_output(timeout=10))["text"])
+        return unpacked((await socket.receive_output(timeout=10))["bytes"])
 
     def _publish(self, desk: Desk) -> None:
         with tenant_scope(desk.tenant.pk):

@@ -18,7 +18,7 @@ from trading.models import Evaluation, Fill, Quote, ReplayRun
 from trading.services.marks import value_at
 from trading.services.triggers import cell_triggers, triggers_in_force
 from volbal.common import numbers
-from volbal.common.realtime import portfolio_group, publish_on_commit
+from volbal.common.realtime import is_watched, portfolio_group, publish_on_commit
 from volbal.strategy import CellError, NextTrigger, NextTriggers, StrategyParameters
 
 
@@ -94,10 +94,11 @@ class PortfolioUpdate:
 
 
 def portfolio_publish(*, portfolio_id: int, kind: Literal["tick", "orders"], fills: Iterable[Fill] = ()) -> None:
-    """Send a portfolio's update to those who watch it, after commit."""
-    update = portfolio_update(portfolio_id=portfolio_id, kind=kind, fills=fills)
+    """Send a portfolio's update to those who watch it, after commit; one that nobody watches is not worked out."""
     portfolio = Portfolio.objects.only("tenant_id").get(pk=portfolio_id)
-    publish_on_commit(portfolio_group(portfolio.tenant_id, portfolio_id), update)
+    group = portfolio_group(portfolio.tenant_id, portfolio_id)
+    if is_watched(group):
+        publish_on_commit(group, portfolio_update(portfolio_id=portfolio_id, kind=kind, fills=fills))
 
 
 def portfolio_update(

@@ -64,6 +64,7 @@ _TEMPLATES = {
     "tabs": "trading/parts/tabs.html",
     "figures": "trading/parts/cell_head.html",
     "quote": "trading/parts/cell_quote.html",
+    "banners": "trading/parts/cell_banners.html",
     "whole": "trading/cell.html",
 }
 
@@ -71,7 +72,7 @@ _TEMPLATES = {
 def _part(request: HttpRequest) -> str:
     """Return which part of the page is asked for again: by the place it goes to, else the whole."""
     place = part_target(request)
-    return {"tab-panel": "tab", "tabs": "tabs", "figures": "figures", "quote": "quote"}.get(place or "", "whole")
+    return {"tab-panel": "tab"}.get(place or "", place if place in _TEMPLATES else "whole")
 
 
 def _head(row: Cell) -> dict[str, Any]:

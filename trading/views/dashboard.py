@@ -22,6 +22,7 @@ DASHBOARD_PARTS = {
     "side": "trading/parts/side.html",
 }
 PORTFOLIO_PARTS = {
+    "banners": "trading/parts/portfolio_banners.html",
     "figures": "trading/parts/portfolio_figures.html",
     "cells": "trading/parts/cells.html",
     "fills": "trading/parts/fills.html",

@@ -7,10 +7,11 @@ thread in a queue that the server's loop does not notice; this one hands it over
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import threading
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CAPACITY = 200
+COMPRESSION = 5
 
 
 def portfolio_group(tenant_id: int, portfolio_id: int) -> str:
@@ -38,18 +40,43 @@ def portfolio_group(tenant_id: int, portfolio_id: int) -> str:
     return f"tenant.{tenant_id}.portfolio.{portfolio_id}"
 
 
+def halts_group(tenant_id: int | None) -> str:
+    """Return the name of the group that hears of halts of a tenant, or of those that stand above every tenant."""
+    return "halts" if tenant_id is None else f"tenant.{tenant_id}.halts"
+
+
+@dataclass(frozen=True, slots=True)
+class HaltsChanged:
+    """Something was halted or resumed: pages that show halts look again. It says no more, for all may hear it."""
+
+    kind: str = "halts"
+
+
 def publish_on_commit(group: str, payload: Payload) -> None:
     """Send `payload` to a group once the surrounding transaction has committed; at once outside one."""
     transaction.on_commit(lambda: _publish(group, payload))
 
 
+def is_watched(group: str) -> bool:
+    """Whether anybody hears a group, so that what is costly to work out is worth it; where nobody knows, it is.
+
+    Who begins to watch in between asks for the present anyway.
+    """
+    layer: Any = get_channel_layer()
+    try:
+        return layer is not None and async_to_sync(layer.is_heard)(group)
+    except (OSError, RedisError):
+        return True
+
+
 def _publish(group: str, payload: Payload) -> None:
-    text = orjson.dumps(asdict(payload), default=str).decode()
     layer = get_channel_layer()
     if layer is None:
         return
+    # Once for everybody who hears it: a server that compressed for each socket would do little else.
+    packed = gzip.compress(orjson.dumps(asdict(payload), default=str), COMPRESSION, mtime=0)
     try:
-        async_to_sync(layer.group_send)(group, {"type": "push", "text": text})
+        async_to_sync(layer.group_send)(group, {"type": "push", "packed": packed})
     except (OSError, RedisError):
         # A page that misses a push polls; the books are committed either way.
         logger.warning("could not push %s to %s", payload.kind, group, exc_info=True)
@@ -114,6 +141,11 @@ class EmbeddedChannelLayer(BaseChannelLayer):
             channels = list(self._groups.get(group, ()))
         for channel in channels:
             await self.send(channel, message)
+
+    async def is_heard(self, group: str) -> bool:
+        """Return whether a channel hears a group."""
+        with self._lock:
+            return group in self._groups
 
     async def flush(self) -> None:
         """Forget every channel and group."""

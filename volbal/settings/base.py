@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -147,7 +148,11 @@ CACHES: dict[str, dict[str, Any]] = {
 # A socket waits for its next message five seconds at a time; the client must not give up at the same moment.
 _CHANNEL_HOST = {"address": REDIS_URL, "socket_timeout": 30}
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [_CHANNEL_HOST]}}
+    "default": {
+        "BACKEND": "volbal.common.redis_layer.RedisLayer",
+        # What is published on a server is heard in all its numbered databases: the prefix keeps them apart.
+        "CONFIG": {"hosts": [_CHANNEL_HOST], "prefix": f"volbal{urlsplit(REDIS_URL).path.strip('/')}"},
+    }
     if REDIS_URL
     else {"BACKEND": "volbal.common.realtime.EmbeddedChannelLayer"},
 }

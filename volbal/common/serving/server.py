@@ -22,6 +22,8 @@ class EmbeddedServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # Messages come compressed; doing it for each socket takes longer than all the rest.
+                ws_per_message_deflate=False,
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
             )
         )
