@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from portfolios.admin.forms import ReasonForm
 from trading.admin.places import PlaceChoice
-from trading.models import BreakerTrip, LimitBaseline, TradingLimit
+from trading.models import BreakerTrip, DayOpening, LimitBaseline, TradingLimit
 from trading.selectors.limits import threshold_text
 from trading.selectors.rehearsals import rehearsal
 from trading.services.limits import limit_set, limit_switch
@@ -136,4 +136,13 @@ class LimitBaselineAdmin(TenantAdmin):
 
     list_display = ("scope", "tenant", "kind", "value", "as_of", "recorded_at")
     list_filter = ("kind", "tenant")
+    list_select_related = ("tenant",)
+
+
+@admin.register(DayOpening)
+class DayOpeningAdmin(TenantAdmin):
+    """Where what a limit is about stood as a day began: what the day is judged from."""
+
+    list_display = ("scope", "tenant", "day", "value", "moved", "peak", "peak_day")
+    list_filter = ("day", "tenant")
     list_select_related = ("tenant",)
