@@ -15,13 +15,18 @@ Level = TradingRestriction.Level
 
 def switches_of(request: HttpRequest) -> dict[str, Any]:
     """Return the switches of a person and what is in force where they may look."""
-    sees = is_platform_operator(request) or bool(roles_of(request))
+    sees = sees_console(request)
     held = in_force_views() if sees else []
     return {
         "sees": sees,
         "switches": [{"level": one.value, "label": _named(one)} for one in _levels(request)],
         "held": [{"view": view, "acts": may_act(request, view.row.tenant_id)} for view in held],
     }
+
+
+def sees_console(request: HttpRequest) -> bool:
+    """Return whether a person reads the console of any firm."""
+    return is_platform_operator(request) or bool(roles_of(request))
 
 
 def _levels(request: HttpRequest) -> list[TradingRestriction.Level]:

@@ -28,11 +28,14 @@ from volbal.strategy.errors import CellError
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A price at which the cell would act, how many shares it would move, and how far that is as a fraction."""
+    """A price at which the cell would act, how many shares it would move, and how far that is as a fraction.
+
+    Before the first price nobody knows how far.
+    """
 
     price: float
     quantity: float
-    distance: float
+    distance: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class CellView:
     @property
     def nearness(self) -> float | None:
         """Return how far the price is from the nearer of the next buy and sell, as a fraction; None for neither."""
-        return min((abs(level.distance) for level in (self.buy, self.sell) if level is not None), default=None)
+        known = [level.distance for level in (self.buy, self.sell) if level is not None]
+        return min((abs(distance) for distance in known if distance is not None), default=None)
 
     @property
     def acts(self) -> bool:
@@ -297,4 +301,4 @@ def levels_of(
 def _level(trigger: NextTrigger | None, price: float | None) -> Level | None:
     if trigger is None:
         return None
-    return Level(trigger.price, trigger.quantity, 0.0 if price is None else trigger.price / price - 1.0)
+    return Level(trigger.price, trigger.quantity, None if price is None else trigger.price / price - 1.0)

@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "trading.ordertransition": "Every move of every order",
         "trading.heldfillresolution": "What people decided about fills without an order",
         "trading.breakertrip": "Each time a limit was broken, and what was done",
+        "trading.dayopening": "Where what is limited stood as its day began: value and peak",
         "trading.limitbaseline": "From where a limit counts again after a person resumed",
         "trading.actionapplication": "How each cell took a dividend or a split: book or correct cash in lieu",
         "trading.dailymark": "What each cell was worth at the end of each day",
