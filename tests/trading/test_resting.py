@@ -20,7 +20,7 @@ from portfolios.standings import place_of
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh, open_cell, tick
 from tests.trading.resting import BUY, SELL, look, resting, rests
-from trading.models import Evaluation, Order, OrderTransition
+from trading.models import Evaluation, Order
 from trading.services.order_placing import OrderTerms, order_place
 from trading.services.orders import orders_send
 from volbal.common.errors import Conflict, Refused
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 def cancelled_because() -> set[str]:
     """Return why orders were cancelled, once all of them are."""
     assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
-    return set(OrderTransition.objects.filter(after="cancelling").values_list("detail", flat=True))
+    return set(Order.objects.values_list("status_detail", flat=True))
 
 
 def test_both_triggers_rest_each_sized_at_its_own_price(desk: Desk) -> None:

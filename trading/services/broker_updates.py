@@ -69,10 +69,17 @@ def broker_order_apply(*, account: BrokerAccount, told: BrokerOrder, fills_are_r
             cell=change.row,
             order=order,
             after=end,
-            detail=told.detail or order.status_detail,
+            detail=_why(order, end, told),
             as_of=order.fills.order_by("-as_of").values_list("as_of", flat=True).first() or order.as_of,
         )
         change.details |= {"order": order.pk, "status": end, "filled": order.filled_quantity}
+
+
+def _why(order: Order, end: Order.Status, told: BrokerOrder) -> str:
+    """Return why an order ended: ours where we asked for its cancellation, else the broker's."""
+    if end == S.CANCELLED and order.status == S.CANCELLING and order.status_detail:
+        return str(order.status_detail)
+    return told.detail or str(order.status_detail)
 
 
 def _keep(order: Order, told: BrokerOrder) -> None:
