@@ -40,6 +40,7 @@ urlpatterns = [
     path("cells/<int:cell_id>/limits/set/", limits.cell_limit_set, name="cell-limit-set"),
     path("limits/<int:limit_id>/mode/", limits.limit_mode, name="limit-mode"),
     path("portfolios/<int:portfolio_id>/tick/", controls.tick, name="portfolio-tick"),
+    path("portfolios/<int:portfolio_id>/ticks/", controls.ticks, name="portfolio-ticks"),
     path("portfolios/<int:portfolio_id>/replay/start/", controls.start, name="replay-start"),
     path("portfolios/<int:portfolio_id>/replay/pause/", controls.pause, name="replay-pause"),
     path("portfolios/<int:portfolio_id>/replay/step/", controls.step, name="replay-step"),

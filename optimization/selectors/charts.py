@@ -59,7 +59,9 @@ def _marks(row: Backtest) -> tuple[Mark, ...]:
     trades = read_frame(row, "trades_file")
     columns = (trades[name].tolist() for name in ("at", "side", "quantity", "price"))
     return tuple(
-        Mark(number, _second(_day_of(row, at)), side, f"{quantity:,.6f}".rstrip("0").rstrip(".") + f" at {price:,.2f}")
+        Mark(
+            number, day_second(_day_of(row, at)), side, f"{quantity:,.6f}".rstrip("0").rstrip(".") + f" at {price:,.2f}"
+        )
         for number, (at, side, quantity, price) in enumerate(zip(*columns, strict=True))
     )
 
@@ -72,10 +74,11 @@ def _day_of(row: Backtest, at: str) -> dt.date:
 
 
 def _times(days: pd.DataFrame) -> list[int]:
-    return [_second(dt.date.fromisoformat(day)) for day in days["date"]]
+    return [day_second(dt.date.fromisoformat(day)) for day in days["date"]]
 
 
-def _second(day: dt.date) -> int:
+def day_second(day: dt.date) -> int:
+    """Return where a day stands on a chart, in seconds since 1970."""
     return int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())
 
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from optimization.models import Backtest
 from optimization.selectors.backtests import LISTED, backtest_rows, backtest_view, figures_of, trade_page
+from optimization.selectors.comparison import MOST
 from optimization.services.backtests import backtest_cancel, backtest_create
 from optimization.tasks import run_backtest
 from optimization.views.forms import BacktestForm
@@ -32,7 +33,7 @@ def backtests(request: HttpRequest) -> HttpResponse:
     """Show the tenant's backtests, newest first."""
     page = page_of(backtest_rows(), before_of(request))
     rows = [(row, figures_of(row, LISTED)) for row in page.rows]
-    return render(request, "optimization/backtests.html", context_of(request, page=page, rows=rows))
+    return render(request, "optimization/backtests.html", context_of(request, page=page, rows=rows, most_compared=MOST))
 
 
 @require_safe

@@ -90,7 +90,8 @@ class EventAdmin(TenantAdmin):
 class AuditLinkAdmin(TenantAdmin):
     """The hash chain over each tenant's events."""
 
-    list_display = ("tenant", "sequence", "event", "hash", "created_at")
+    list_display = ("created_at", "tenant", "sequence", "event", "hash")
+    ordering = ("-id",)
     list_select_related = ("tenant", "event")
     search_fields = ("hash", "event__subject")
 

@@ -39,6 +39,7 @@ FORMS = (
     ),
     "/portfolios/{portfolio}/halt/",
     "/portfolios/{portfolio}/resume/",
+    "/portfolios/{portfolio}/ticks/",
 )
 OF_THE_FIRM = ("/firm/halt/", "/firm/resume/", "/accounts/{account}/halt/", "/accounts/{account}/resume/")
 WRITES = (

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from portfolios import services
-from portfolios.models import Portfolio
+from portfolios.models import Event, Portfolio
 from portfolios.services.origin import Origin
 from portfolios.standings import place_of
 from tests.pages.worlds import World
@@ -139,6 +139,27 @@ def test_a_tick_now_looks_at_every_cell(world: World, signed_in: Client) -> None
 def test_a_replay_has_no_tick_of_the_present(owner: Client, run: ReplayRun) -> None:
     page = owner.post(f"/portfolios/{run.portfolio_id}/tick/", follow=True).content.decode()
     assert "nothing was done" in page
+
+
+def test_a_trader_says_how_often_a_portfolio_is_looked_at(world: World, signed_in: Client) -> None:
+    address = f"/portfolios/{world.portfolio.pk}/ticks/"
+    assert address in signed_in.get(f"/portfolios/{world.portfolio.pk}/").content.decode()
+    typed = {"tick_interval_seconds": "5", "tick_on_quotes": "on", "note": "streamed prices"}
+    refused = signed_in.post(address, typed | {"tick_interval_seconds": "0"})
+    assert refused.status_code == 422
+    assert "streamed prices" in refused.content.decode()
+    page = signed_in.post(address, typed, follow=True).content.decode()
+    assert "every 5 s and on new quotes" in page
+    world.portfolio.refresh_from_db()
+    assert (world.portfolio.tick_interval_seconds, world.portfolio.tick_on_quotes) == (5, True)
+    event = Event.objects.filter(kind="portfolio.ticks_set").latest("id")
+    assert (event.reason, event.after["tick_on_quotes"]) == ("streamed prices", True)
+
+
+def test_a_replay_keeps_its_own_pace(owner: Client, run: ReplayRun) -> None:
+    address = f"/portfolios/{run.portfolio_id}/ticks/"
+    assert owner.get(address).status_code == 404
+    assert address not in owner.get(f"/portfolios/{run.portfolio_id}/").content.decode()
 
 
 def test_a_portfolio_of_the_present_has_no_replay(world: World, signed_in: Client) -> None:

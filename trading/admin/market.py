@@ -118,6 +118,7 @@ class ActionRevisionAdmin(SharedAdmin):
         "recorded_at", "instrument", "action", "number", "ex_date", "pay_date", "amount", "ratio", "is_withdrawn",
         "source", "reason", "actor", "task",
     )  # fmt: skip
+    ordering = ("-id",)
     list_filter = ("is_withdrawn", "action__kind", "recorded_at")
     list_select_related = ("action__instrument", "actor")
     search_fields = ("action__instrument__symbol", "reason", "source")

@@ -152,6 +152,7 @@ class OrderTransitionAdmin(TenantAdmin):
     """Every move of every order."""
 
     list_display = ("recorded_at", "order", "before", "after", "detail")
+    ordering = ("-id",)
     list_filter = ("after", "recorded_at")
     list_select_related = ("order",)
     search_fields = ("order__client_order_id",)

@@ -45,7 +45,12 @@ class PaperFillAdmin(TenantAdmin):
 class PaperReportAdmin(TenantAdmin):
     """When the paper broker tells its fills, and which of them twice."""
 
-    list_display = ("due_at", "book", "number", "fill", "copy")
+    list_display = ("due_at", "account", "number", "fill", "copy")
     list_filter = ("copy", ("number", admin.EmptyFieldListFilter))
-    list_select_related = ("book", "fill")
+    list_select_related = ("book__account", "fill")
     search_fields = ("fill__order__client_order_id",)
+
+    @admin.display(ordering="book__account__name")
+    def account(self, row: PaperReport) -> str:
+        """Return whose account is told."""
+        return str(row.book.account)

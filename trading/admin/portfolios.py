@@ -162,9 +162,11 @@ class TradedPortfolioAdmin(HaltingAdmin, PortfolioAdmin):
     """Portfolios, with what halts them and a tick by hand."""
 
     level = TradingRestriction.Level.PORTFOLIO
-    list_display = (*PortfolioAdmin.list_display[:5], "held", *PortfolioAdmin.list_display[5:])
+    list_display = (
+        *PortfolioAdmin.list_display[:4], "held", "last_tick", "late", "tick_interval_seconds",
+        *PortfolioAdmin.list_display[4:],
+    )  # fmt: skip
     create_form = PresentPortfolioForm
-    list_display = (*PortfolioAdmin.list_display, "tick_interval_seconds", "last_tick", "late")
     list_select_related = (*PortfolioAdmin.list_select_related, "tick_state")
     operations = (
         *HALTING,

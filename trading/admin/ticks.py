@@ -14,7 +14,8 @@ from volbal.common.templatetags.figures import words
 class TickAdmin(TenantAdmin):
     """Each look at a portfolio."""
 
-    list_display = ("as_of", "portfolio", "cell_count", "order_count", "value", "duration_ms", "recorded_at")
+    list_display = ("recorded_at", "portfolio", "cell_count", "order_count", "value", "duration_ms", "as_of")
+    ordering = ("-id",)
     list_filter = ("portfolio", "as_of")
     list_select_related = ("portfolio",)
 
@@ -65,6 +66,7 @@ class DailyMarkAdmin(TenantAdmin):
     """What each cell was worth at the end of each exchange day."""
 
     list_display = ("day", "cell", "close", "value")
+    ordering = ("-day", "cell_id")
     list_filter = ("day",)
     list_select_related = ("cell__instrument",)
     search_fields = ("cell__instrument__symbol",)

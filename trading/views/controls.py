@@ -15,13 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portfolios.models import Cell, Portfolio
 from portfolios.services.cells import cell_pause, cell_start
+from portfolios.services.portfolios import portfolio_set_ticks
 from trading.feeds.registry import REPLAY
 from trading.models import ReplayRun
 from trading.selectors.portfolios import replay_view
 from trading.services import replays
 from trading.services.manual_ticks import tick_now
 from trading.views.access import context_of, get_portfolio, origin_of, writer_page
-from trading.views.forms import PathForm
+from trading.views.actions import show_dialog
+from trading.views.forms import PathForm, TicksForm
 from trading.views.responses import done, is_part
 from volbal.common.errors import Refused, VolbalError
 
@@ -44,6 +46,31 @@ def tick(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     except VolbalError as error:
         messages.error(request, str(error))
     return redirect("portfolio", portfolio_id=portfolio.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@writer_page
+def ticks(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Say how often a portfolio of the present is looked at, and whether new quotes wake it."""
+    portfolio = get_portfolio(portfolio_id)
+    if portfolio.mode == Portfolio.Mode.REPLAY:
+        raise Http404("A replay keeps a pace of its own.")
+
+    def act(form: TicksForm) -> str:
+        given = form.cleaned_data
+        seconds, on_quotes = given["tick_interval_seconds"], given["tick_on_quotes"]
+        portfolio_set_ticks(
+            portfolio=portfolio,
+            tick_interval_seconds=seconds,
+            tick_on_quotes=on_quotes,
+            origin=origin_of(request, given["note"]),
+        )
+        return f"{portfolio.name} is looked at every {seconds:,} s{' and on new quotes' if on_quotes else ''}."
+
+    shown = {name: getattr(portfolio, name) for name in ("tick_interval_seconds", "tick_on_quotes")}
+    form = TicksForm(request.POST or None, initial=shown)
+    back = reverse("portfolio", args=[portfolio.pk])
+    return show_dialog(request, form, f"When {portfolio.name} is looked at", act, back=back, confirm="Set")
 
 
 @require_POST

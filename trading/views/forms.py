@@ -168,6 +168,20 @@ class LimitSwitchForm(forms.Form):
     note = forms.CharField(max_length=240, label="Reason", help_text="Kept in the record")
 
 
+class TicksForm(forms.Form):
+    """How often a portfolio is looked at, and whether new quotes wake it as well."""
+
+    tick_interval_seconds = forms.IntegerField(
+        min_value=1, max_value=86_400, label="Look at every cell every (seconds)", help_text="1 to 86,400, a day."
+    )
+    tick_on_quotes = forms.BooleanField(
+        required=False,
+        label="And whenever a new quote comes",
+        help_text="Where prices are streamed or pushed; at most one look at a time.",
+    )
+    note = forms.CharField(max_length=240, required=False, label="Reason", help_text="Kept in the record")
+
+
 class ReasonForm(forms.Form):
     """Why a person does what the page is about to do."""
 

@@ -1,4 +1,4 @@
-"""Numbers in the console's lists: grouped, aligned to the right, without zeros that say nothing."""
+"""Columns of the console's lists: numbers as figures, texts with room to be read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.html import format_html
 
 # `figure_` in a column's name is what static/css/console.css aligns by.
 PREFIX = "figure_"
@@ -35,14 +36,21 @@ def figure_text(value: Decimal | float | int | None) -> str | None:
 
 
 def listed(model: type[models.Model], name: Any) -> Any:
-    """Return what stands in a list for a column: numbers as figures, all else as it was."""
+    """Return what stands in a list for a column: numbers as figures, texts in lines, all else as it was."""
     if not isinstance(name, str):
         return name
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
         return name
-    return _column(field) if _is_figure(field) else name
+    if _is_figure(field):
+        return _column(field)
+    return _text_column(field) if _is_text(field) else name
+
+
+def _is_text(field: Any) -> bool:
+    """Return whether a field holds words of its own, not one of a few choices."""
+    return isinstance(field, models.CharField | models.TextField) and not field.choices
 
 
 def _is_figure(field: Any) -> bool:
@@ -62,4 +70,18 @@ def _column(field: models.Field[Any, Any]) -> Column:
         return figure_text(getattr(row, field.name))
 
     column.__name__ = f"{PREFIX}{field.name}"
+    return column
+
+
+@lru_cache
+def _text_column(field: models.Field[Any, Any]) -> Column:
+    """Return one function for each text: as wide as it needs up to some lines' width (static/css/console.css)."""
+    name = str(field.verbose_name)
+
+    @admin.display(description=name[:1].upper() + name[1:], ordering=field.name)
+    def column(row: models.Model) -> str | None:
+        value = getattr(row, field.name)
+        return format_html('<span class="console-text">{}</span>', value) if value else None
+
+    column.__name__ = field.name
     return column

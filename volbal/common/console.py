@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
 
 GROUPS: dict[str, dict[str, str]] = {
@@ -82,6 +83,34 @@ GROUPS: dict[str, dict[str, str]] = {
     "Research": {"optimization.backtest": "Backtests with their settings and results"},
 }
 OTHERS = "Machinery"
+# What an empty table means, and how it fills.
+EMPTY: dict[str, str] = {
+    "portfolios.tradingrestriction": "Nothing is halted. A halt at any level, by a person or a limit, stands here.",
+    "trading.tradinglimit": "No limit is set. A new one can rehearse over what happened before it is switched on.",
+    "trading.stuckorder": "No order is stuck. One that its broker has not answered for stands here with its age.",
+    "trading.orderplan": "No order was worked in slices. Cells do so above their slice notional.",
+    "trading.brokerdifference": "Our books and the brokers agree, and always did.",
+    "trading.accountreconciliation": "No account was compared with its broker yet. It is before anything trades.",
+    "trading.brokerconnection": "No broker's stream was followed yet. Paper accounts have none.",
+    "trading.heldfill": "Every fill belongs to an order of ours.",
+    "trading.heldfillresolution": "Nobody had to decide about a fill yet.",
+    "trading.refusedreport": "Everything that brokers reported made sense.",
+    "trading.brokerline": "Every broker has answered so far.",
+    "trading.tickstate": "No portfolio of the present has ticked yet. Replays keep their own pace.",
+    "trading.feedstatus": "No feed was asked for prices yet.",
+    "trading.pricequarantine": "No price had to wait for a person.",
+    "trading.quotestatistic": "No quotes were counted yet. They come with portfolios of the present.",
+    "trading.breakertrip": "No limit was broken.",
+    "trading.limitbaseline": "Nobody has resumed what a limit had stopped.",
+    "trading.evaluationarchive": "No HOLD evaluation was old enough yet to leave its table.",
+    "trading.backfill": "Nothing was fetched yet. Name symbols, a source and dates to fetch.",
+    "trading.apiorder": "No order went to a broker that fetches its orders.",
+    "trading.apifill": "No broker that fetches its orders has reported a fill.",
+    "trading.apiholdings": "No broker that fetches its orders has said what it holds.",
+    "portfolios.commissionschedule": "No schedule is set: orders cost what their account's defaults say.",
+    "optimization.backtest": "No backtest was asked for yet. Traders do so under Backtests.",
+}
+EMPTY_OTHERWISE = "Nothing was recorded yet. It fills by itself as cells trade."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +159,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the tables by their questions to the console's first page (unfold's DASHBOARD_CALLBACK)."""
     return {**context, "title": "Console", "groups": groups(context["app_list"])}
+
+
+def empty_words(model: type[Model]) -> str:
+    """Return what it means that a table has no row at all."""
+    return EMPTY.get(model._meta.label_lower, EMPTY_OTHERWISE)
 
 
 def _table(entry: dict[str, Any], answers: str) -> Table:
