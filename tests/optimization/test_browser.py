@@ -48,6 +48,12 @@ def test_a_new_backtest_runs_and_shows_its_result_by_itself(signed_in: Page) -> 
     signed_in.get_by_role("button", name="Run the backtest").click()
     expect(signed_in.get_by_role("heading", name="Measures", exact=True)).to_be_visible(timeout=SOON_MS)
     expect(signed_in.get_by_role("heading", name="Wider triggers")).to_be_visible()
+    signed_in.get_by_role("link", name="Backtests", exact=True).first.click()
+    for name in ("Wider triggers", "IBM 2000 to 2013, as the replay trades it"):
+        signed_in.get_by_role("checkbox", name=f"Compare {name}").first.check()
+    signed_in.get_by_role("button", name="Compare").click()
+    expect(signed_in.get_by_role("row", name=re.compile("^Trigger up"))).to_contain_text("6 %")
+    expect(signed_in.locator("[data-chart] canvas").first).to_be_visible()
 
 
 def test_nothing_is_cut_off_on_a_phone(signed_in: Page) -> None:

@@ -111,6 +111,16 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, installation: Installat
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_phone_shows_every_place_of_the_bar_and_the_tab_one_is_on(page: Page, installation: Installation) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, installation)
+    bar = page.get_by_role("navigation", name="Main")
+    assert bar.evaluate("(row) => row.scrollWidth - row.clientWidth") <= 0
+    expect(page.get_by_role("link", name="Find")).to_be_visible()
+    page.goto("/cells/1/?tab=parameters")
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("tab", ["timeline", "orders", "ledger", "dividends", "performance", "parameters"])
 def test_a_whole_cockpit_is_on_one_screen(page: Page, installation: Installation, tab: str) -> None:
     sign_in(page, installation)
