@@ -14,6 +14,8 @@ from portfolios.models import Cell, Event, Portfolio, TradingRestriction
 from portfolios.services.cells import cell_halt, cell_pause, cell_resume
 from portfolios.services.origin import Origin
 from portfolios.services.parameters import parameters_change
+from portfolios.services.restrictions import restriction_place
+from portfolios.standings import place_of
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh, open_cell, tick
 from trading.models import Evaluation, Order, OrderPlan, Quote
@@ -260,3 +262,15 @@ def test_parameters_of_stops_and_slices_are_kept_as_versions(desk: Desk) -> None
     cell = sliced(desk)
     version = parameters_change(cell=cell, values={"stop_loss": 0.2, "slice_notional": None}, origin=BY_TEST)
     assert (version.stop_loss, version.slice_notional) == (Decimal("0.2"), None)
+
+
+@pytest.mark.parametrize("price,side,count", [("110", "SELL", 2), ("90", "BUY", 1)])
+def test_where_only_reducing_is_allowed_slices_that_sell_go_on_and_those_that_buy_end(
+    desk: Desk, price: str, side: str, count: int
+) -> None:
+    cell = sliced(desk)
+    look(desk, price, 0)
+    restriction_place(on=place_of(cell), state="reducing", origin=Origin(reason="a drill"))
+    look(desk, price, 1)
+    assert [one.side for one in Order.objects.all()] == [side] * count
+    assert OrderPlan.objects.get().is_working is (side == "SELL")
