@@ -119,6 +119,7 @@ def test_only_the_rules_own_orders_are_decided_again(
 ) -> None:
     tick(told_desk.portfolio, {"IBM": 104})
     Order.objects.update(purpose=purpose)
+    Cell.objects.update(execution="resting" if purpose == "resting" else "watch")
     Quote.objects.update(price=110, reference=110)
     orders_send(account_id=told_desk.account.pk)
     assert len(broker.requests) == 1
