@@ -11,6 +11,7 @@ from portfolios.services import (
     account_create,
     cell_open,
     cell_pause,
+    cell_set_execution,
     cell_start,
     instrument_create,
     opening_preview,
@@ -51,6 +52,8 @@ PARAMETERS = {
     "min_notional": 1.0,
     "max_orders_per_day": 1_000_000,
 }
+# Some cells of each portfolio rest their orders at the triggers.
+RESTING = (3, 4)
 # The last cells of each portfolio work their orders in slices, have a protective stop that strikes often, or both.
 OF_CELL: dict[int, dict[str, Any]] = {
     5: {"slice_notional": 2_000.0, "slice_interval_seconds": 1},
@@ -129,5 +132,7 @@ def _portfolio(account: BrokerAccount, instruments: list[Instrument]) -> Portfol
             parameters=PARAMETERS | OF_CELL.get(number, {}),
             origin=ORIGIN,
         )
+        if number in RESTING:
+            cell_set_execution(cell=cell, execution=Cell.Execution.RESTING, origin=ORIGIN)
         cell_start(cell=cell, origin=ORIGIN)
     return portfolio

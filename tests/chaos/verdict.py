@@ -65,6 +65,7 @@ def counts() -> dict[str, int]:
             "evaluations": Evaluation.objects.count(),
             "orders": Order.objects.count(),
             **{f"orders {state}": number for state, number in sorted(states.items())},
+            "orders that rested": Order.objects.filter(purpose=Order.Purpose.RESTING).count(),
             "orders in slices": OrderPlan.objects.count(),
             "sales by the protective stop": Order.objects.filter(purpose=Order.Purpose.STOP).count(),
             "moves": OrderTransition.objects.count(),
@@ -108,16 +109,21 @@ def _orders_at_the_broker_once() -> Iterator[str]:
 
 
 def _one_order_at_a_time() -> Iterator[str]:
-    """A cell decides again only when its last order has ended: two that overlap are one decision placed twice."""
-    ended: dict[int, list[OrderTransition]] = defaultdict(list)
+    """A cell decides again only when its last order has ended: two that overlap are one decision placed twice.
+
+    Where orders rest, one lies on each side: those of one side never overlap, nor does any other order with them.
+    """
+    ended: dict[int, OrderTransition] = {}
     for move in OrderTransition.objects.filter(after__in=ENDED).order_by("id"):
-        ended[move.order_id].append(move)
-    last: dict[int, Order] = {}
+        ended.setdefault(move.order_id, move)
+    last: dict[int, dict[str, Order]] = defaultdict(dict)
     for order in Order.objects.order_by("cell_id", "id"):
-        before = last.get(order.cell_id)
-        if before is not None and ended[before.pk] and ended[before.pk][0].recorded_at > order.recorded_at:
-            yield f"order {order.client_order_id} was made before {before.client_order_id} of its cell had ended"
-        last[order.cell_id] = order
+        rests = order.purpose == Order.Purpose.RESTING
+        earlier = [last[order.cell_id].get(kind) for kind in ((order.side, "") if rests else ("BUY", "SELL", ""))]
+        for before in earlier:
+            if before is not None and before.pk in ended and ended[before.pk].recorded_at > order.recorded_at:
+                yield f"order {order.client_order_id} was made before {before.client_order_id} of its cell had ended"
+        last[order.cell_id][order.side if rests else ""] = order
 
 
 def _fills_booked_once() -> Iterator[str]:
