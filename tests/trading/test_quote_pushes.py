@@ -106,4 +106,5 @@ def test_what_one_firm_is_pushed_is_no_price_for_another(desk: Desk, pushed: Por
     quotes_push(tenant=desk.tenant, quotes=[row()])
     with tenant_scope(south.tenant.pk):
         portfolio_tick(portfolio=theirs)
-        assert not Evaluation.objects.exists()
+        told = Evaluation.objects.get()
+        assert (told.action, told.reason, told.source) == ("SKIP", "stale_price", "opening price")
