@@ -1,7 +1,8 @@
 """`make test`: the whole suite in parts, and a last word on which parts ran.
 
 1. everything on SQLite and in-process parts, which needs nothing installed;
-2. where PostgreSQL and Redis answer, the tests marked `services`, and the tests of the database again on PostgreSQL;
+2. where PostgreSQL and Redis answer, the tests marked `services`, and again those of the database, but for the ones
+   marked `histories`, which prove arithmetic and take long;
 3. where Chromium is installed, the tests marked `browser`.
 
 With CI=true or --require-all a part that cannot run is a failure. Anything after `--` goes to pytest.
@@ -59,7 +60,7 @@ def parts() -> list[Part]:
         Part("SQLite and in-process parts", (*PARALLEL, "-m", "not services and not browser")),
         Part(
             "PostgreSQL and Redis",
-            (*PARALLEL, "-m", "(services or database) and not browser"),
+            (*PARALLEL, "-m", "(services or database) and not (browser or histories)"),
             {"DATABASE_URL": _own_database(database.address), "REDIS_URL": cache.address},
             "; ".join(filter(None, (database.why_not, cache.why_not))),
         ),

@@ -14,7 +14,7 @@ from optimization.services.parity import ParityCase, parity_run
 from tests.strategy.reading import GOLDEN, SHARED, read_case
 from volbal.strategy import Bars, StrategyParameters, simulate
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.histories]
 
 NOT_BACKTESTS = {"decisions", "sweep"}
 STRETCH_BARS = 30

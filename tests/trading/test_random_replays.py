@@ -50,6 +50,7 @@ def cases(draw: st.DrawFn) -> ParityCase:
 
 
 @pytest.mark.django_db
+@pytest.mark.histories
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases())
 def test_live_is_backtest_and_the_ledger_equals_the_cells(case: ParityCase) -> None:

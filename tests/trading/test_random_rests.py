@@ -76,7 +76,8 @@ SWINGS = ParityCase(
 
 
 @pytest.mark.django_db
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@pytest.mark.histories
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases())
 @example(case=SWINGS)
 def test_a_replay_walks_bars_as_the_backtest_does(case: ParityCase) -> None:
