@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -126,7 +127,7 @@ def test_money_taken_out_while_buys_go_out_leaves_no_cell_trading_below_zero(far
             with suppress(Refused):
                 cell_withdraw(cell=fresh(cell), cash=Decimal(4_900), as_of=OPEN, origin=BY_TEST)
 
-    send = lambda: orders_send(account_id=far_desk.account.pk)  # noqa: E731  # the same call, many times
+    send = partial(orders_send, account_id=far_desk.account.pk)
     together(far_desk.tenant.pk, send, withdraw, send)
     send()
     assert not Order.objects.exclude(status__in=["filled", "cancelled"]).exists()
@@ -145,7 +146,7 @@ def test_cells_put_away_while_their_orders_go_out_leave_nothing_at_work(told_des
             cell_pause(cell=fresh(cell), origin=BY_TEST)
             cell_archive(cell=fresh(cell), origin=BY_TEST)
 
-    send = lambda: orders_send(account_id=told_desk.account.pk)  # noqa: E731  # the same call, many times
+    send = partial(orders_send, account_id=told_desk.account.pk)
     together(told_desk.tenant.pk, send, put_away)
     send()
     assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
@@ -161,7 +162,7 @@ def test_a_comparison_while_fills_are_booked_finds_no_difference(far_desk: Desk)
     def compare() -> set[str]:
         return {account_reconcile(account_id=far_desk.account.pk).status for _ in range(6)}
 
-    send = lambda: orders_send(account_id=far_desk.account.pk)  # noqa: E731  # the same call, many times
+    send = partial(orders_send, account_id=far_desk.account.pk)
     found = together(far_desk.tenant.pk, send, compare, send, compare)
     assert "differs" not in found[1] | found[3]
     send()

@@ -17,7 +17,7 @@ from trading.services.pricing import MarketPrice
 from trading.services.resting_rule import CellRests, open_rests, rests_wanted
 from trading.services.restrictions import reducing_decision
 from volbal.common import numbers
-from volbal.strategy import Decision, decide, gate_decision, rest_decision
+from volbal.strategy import Decision, Rest, decide, gate_decision, rest_decision
 from volbal.strategy import indices as at
 from volbal.strategy.codes import Action, Reason
 from volbal.strategy.numeric import FloatArray
@@ -145,8 +145,8 @@ class _CellLook:
         one = self.rests
         return CellRests(one.cell, one.standing, one.terms, one.wanted, one.held, clears=clears, lays=lays)
 
-    def _held(self, **told: object) -> Decision:
-        return rest_decision(self._price, self.row, self.parameters, **told)  # type: ignore[arg-type]
+    def _held(self, *, rests: Sequence[Rest] = (), reason: Reason | None = None, sentence: str = "") -> Decision:
+        return rest_decision(self._price, self.row, self.parameters, rests=rests, reason=reason, sentence=sentence)
 
     @property
     def _price(self) -> float:
