@@ -28,6 +28,7 @@ from trading.brokers.base import BrokerUnreachableError
 from trading.models import BrokerLine, Order
 from trading.services import broker_turns, intent_sending
 from trading.services.broker_lines import LONGEST_PAUSE_SECONDS, pause_seconds
+from trading.services.broker_patience import SILENT_IN_A_ROW
 from trading.services.broker_turns import DOUBTFUL_AT_ONCE, Turn, broker_turn
 from trading.services.sending import Sent, account_send
 from volbal.common.exclusive import only_one
@@ -91,7 +92,7 @@ class TestSilent:
         assert BrokerLine.objects.get().failed_in_a_row == 0
         assert (told("broker.answers"), len(broker.book)) == (1, 1)
 
-    def test_after_one_order_without_an_answer_the_others_wait_as_intents(
+    def test_after_three_orders_without_an_answer_the_others_wait_as_intents(
         self, told_desk: Desk, broker: StandInBroker
     ) -> None:
         symbols = [f"S{number}" for number in range(5)]
@@ -100,8 +101,8 @@ class TestSilent:
         tick(told_desk.portfolio, dict.fromkeys(symbols, 104))
         broker.silent_after_accepting = True
         account_send(account_id=told_desk.account.pk)
-        assert sorted(Order.objects.values_list("status", flat=True)) == [*["intent"] * 4, "unknown"]
-        assert len(broker.requests) == 1
+        assert sorted(Order.objects.values_list("status", flat=True)) == [*["intent"] * 2, *["unknown"] * 3]
+        assert len(broker.requests) == SILENT_IN_A_ROW == 3
 
     def test_an_operator_sees_it_and_calls_it_now(
         self, told_desk: Desk, told_cell: Cell, broker: StandInBroker

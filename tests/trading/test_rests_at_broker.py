@@ -125,11 +125,11 @@ def test_what_the_broker_refuses_waits_and_the_other_side_stays(told_desk: Desk,
     assert len(rests()) == 2
 
 
-def test_one_that_got_no_answer_keeps_its_side(told_desk: Desk, broker: StandInBroker) -> None:
+def test_those_that_got_no_answer_keep_their_sides(told_desk: Desk, broker: StandInBroker) -> None:
     resting(told_desk)
     broker.silent_after_accepting = True
     look(told_desk, "100", 0)
-    assert Order.objects.filter(status="unknown").count() == 1
+    assert Order.objects.filter(status="unknown").count() == 2
     broker.silent_after_accepting = False
     look(told_desk, "100", 1)
     look(told_desk, "100", 2)

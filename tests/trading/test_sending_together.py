@@ -14,6 +14,7 @@ from tests.trading.builders import OPEN, Desk, open_cell, tick
 from tests.trading.standin import StandInBroker
 from trading.models import Order, OrderTransition
 from trading.services import intent_sending
+from trading.services.broker_patience import SILENT_IN_A_ROW
 from trading.services.order_states import ForbiddenMoveError, order_move, orders_claim
 from trading.services.orders import orders_send
 
@@ -63,16 +64,28 @@ def test_what_there_is_no_time_for_is_given_back_and_sent_after_it(
     assert intents[-1].transitions.filter(after=S.INTENT).count() == len(SYMBOLS) - 1
 
 
+def test_one_lost_answer_leaves_its_own_order_unknown_and_the_others_go_out(
+    told_desk: Desk, broker: StandInBroker, intents: list[Order]
+) -> None:
+    def lose_one() -> None:
+        broker.silent_after_accepting = len(broker.requests) == 2
+
+    broker.during_submit = lose_one
+    orders_send(account_id=told_desk.account.pk)
+    assert states() == [S.ACCEPTED, S.UNKNOWN, S.ACCEPTED, S.ACCEPTED, S.ACCEPTED]
+    assert asked_for(broker) == [order.client_order_id for order in intents]
+
+
 def test_a_broker_that_falls_silent_leaves_those_behind_as_intents(
     told_desk: Desk, broker: StandInBroker, intents: list[Order]
 ) -> None:
     def go_silent() -> None:
-        broker.silent_after_accepting = len(broker.requests) == 2
+        broker.silent_after_accepting = len(broker.requests) >= 2
 
     broker.during_submit = go_silent
     orders_send(account_id=told_desk.account.pk)
-    assert states() == [S.ACCEPTED, S.UNKNOWN, S.INTENT, S.INTENT, S.INTENT]
-    assert asked_for(broker) == [order.client_order_id for order in intents[:2]]
+    assert states() == [S.ACCEPTED, *[S.UNKNOWN] * SILENT_IN_A_ROW, S.INTENT]
+    assert asked_for(broker) == [order.client_order_id for order in intents[:4]]
 
 
 def test_a_sender_killed_among_many_sends_none_of_them_twice(

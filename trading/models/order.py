@@ -105,6 +105,9 @@ class Order(TenantOwned):
     broker_status = models.CharField(max_length=16, blank=True, help_text="Where the broker last said it is")
     broker_filled_quantity = shares_field(null=True, blank=True, help_text="Shares it last said are filled")
     not_found_at = models.DateTimeField(null=True, blank=True, help_text="Since when the broker says it knows it not")
+    cancel_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the broker last answered to being asked to cancel it"
+    )
     is_counted = models.BooleanField(
         default=True, help_text="It counts among its day's orders; where orders rest only once it fills"
     )

@@ -21,6 +21,7 @@ from trading.brokers.base import (
 from trading.feeds.registry import REPLAY
 from trading.marketdata import calendars
 from trading.models import Order
+from trading.services.broker_patience import Patience
 from trading.services.broker_turns import LONGEST_TURN_SECONDS
 from trading.services.broker_updates import broker_order_apply
 from trading.services.order_ends import order_end
@@ -34,16 +35,17 @@ BATCH = 100
 CLAIM_SECONDS = 1.0
 
 
-def intents_send(*, account: BrokerAccount, broker: Broker) -> None:
+def intents_send(*, account: BrokerAccount, broker: Broker, patience: Patience) -> None:
     """Submit every waiting intent of an account, each claimed by compare-and-set before the broker is called.
 
-    Raises BrokerBusyError and BrokerUnreachableError where the broker gives no answer: the order in question is an
-    intent again or `unknown`, those behind it are intents. So are those that a slow broker has no time for in one turn.
+    Without an answer an order is `unknown` and the next is sent, as far as `patience` goes. Raises BrokerBusyError and
+    BrokerUnreachableError where it ends: the order in question is an intent again or `unknown`, those behind it are
+    intents. So are those that a slow broker has no time for in one turn.
     """
     waiting, ends = deque(_intents(account)), time.monotonic() + LONGEST_TURN_SECONDS
     while waiting and time.monotonic() < ends:
         batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
-        waiting.extendleft(reversed(_send(account, broker, intents_claim(orders=batch))))
+        waiting.extendleft(reversed(_send(account, broker, intents_claim(orders=batch), patience)))
 
 
 def _intents(account: BrokerAccount) -> list[Order]:
@@ -52,7 +54,7 @@ def _intents(account: BrokerAccount) -> list[Order]:
     return list(held.order_by("id"))
 
 
-def _send(account: BrokerAccount, broker: Broker, claimed: list[Order]) -> list[Order]:
+def _send(account: BrokerAccount, broker: Broker, claimed: list[Order], patience: Patience) -> list[Order]:
     """Submit claimed orders, at least one of them, and return those for which there was no time: intents again."""
     since, left = time.monotonic(), deque(claimed)
     look: Look | None = None
@@ -61,8 +63,11 @@ def _send(account: BrokerAccount, broker: Broker, claimed: list[Order]) -> list[
         while left and (look is None or time.monotonic() - since < CLAIM_SECONDS):
             look = look_at(left) if look is None or look.is_old else look
             order = left.popleft()
-            if may_be_sent(order=order, look=look) and (answer := _submit(broker, order)) is not None:
-                answers.append(answer)
+            if not may_be_sent(order=order, look=look):
+                continue
+            with patience.call():
+                if (answer := _submit(broker, order)) is not None:
+                    answers.append(answer)
     finally:
         back = orders_claim(left, Order.Status.INTENT, detail="given back: there was no time to send it")
         for answer in answers:
@@ -83,7 +88,6 @@ def _submit(broker: Broker, order: Order) -> BrokerOrder | None:
         order_claim(order, Order.Status.INTENT, detail=str(silence))
         raise
     except BrokerUnreachableError as silence:
-        # Those behind it become intents again: each would wait for an answer as long.
         order_claim(order, Order.Status.UNKNOWN, detail=str(silence))
         raise
 

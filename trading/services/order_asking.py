@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from portfolios.models import BrokerAccount
 from trading.brokers.base import Broker, BrokerOrder
 from trading.models import Order
+from trading.services.broker_patience import Patience
 from trading.services.broker_updates import broker_order_apply
-from trading.services.order_cancels import cancel_ask
 from trading.services.order_ends import order_end
 from trading.services.order_states import order_claim
 from volbal.common import clock
@@ -37,18 +37,30 @@ class Asked:
     cancelling: list[Order] = field(default_factory=list)
 
 
-def orders_recover(*, account: BrokerAccount, broker: Broker) -> None:
+def cancel_ask(*, broker: Broker, order: Order) -> None:
+    """Ask the broker to cancel an order, then how it stands. Raises BrokerUnreachableError without an answer."""
+    broker.cancel(order.client_order_id)
+    told = broker.order(order.client_order_id)
+    Order.objects.filter(pk=order.pk).update(cancel_asked_at=clock.now())
+    order_found(broker=broker, order=order, told=told)
+
+
+def cancels_ask(*, account: BrokerAccount, broker: Broker, patience: Patience) -> None:
+    """Ask for the cancellations that the broker never answered; those it did are left to `orders_ask`. One query."""
+    rows = Order.objects.filter(account=account, status=S.CANCELLING, cancel_asked_at=None)
+    for order in rows.select_related("account").order_by("id"):
+        with patience.call():
+            cancel_ask(broker=broker, order=order)
+
+
+def orders_recover(*, account: BrokerAccount, broker: Broker, patience: Patience) -> None:
     """Ask the broker about orders whose submission got no answer, by client order id, before anything is retried."""
     before = clock.now() - dt.timedelta(seconds=ANSWER_SECONDS)
     for order in Order.objects.filter(account=account, status=S.SUBMITTING, status_at__lt=before).order_by("id"):
         order_claim(order, S.UNKNOWN, detail="its sender went away before the broker answered")
     for order in Order.objects.filter(account=account, status=S.UNKNOWN).select_related("account").order_by("id"):
-        order_ask(broker=broker, order=order)
-
-
-def order_ask(*, broker: Broker, order: Order) -> None:
-    """Ask the broker for one order and keep what it says."""
-    order_found(broker=broker, order=order, told=broker.order(order.client_order_id))
+        with patience.call():
+            order_found(broker=broker, order=order, told=broker.order(order.client_order_id))
 
 
 def order_found(*, broker: Broker, order: Order, told: BrokerOrder | None, fills_are_read: bool = False) -> None:
@@ -59,7 +71,7 @@ def order_found(*, broker: Broker, order: Order, told: BrokerOrder | None, fills
         broker_order_apply(account=order.account, told=told, fills_are_read=fills_are_read)
 
 
-def orders_ask(*, account: BrokerAccount, broker: Broker) -> Asked:
+def orders_ask(*, account: BrokerAccount, broker: Broker, patience: Patience) -> Asked:
     """Ask how orders at work stand of which nothing was learned for a while, one call for all that are open.
 
     Ask before collecting fills: then every fill of an order that had ended is known when it is settled.
@@ -71,15 +83,19 @@ def orders_ask(*, account: BrokerAccount, broker: Broker) -> Asked:
         return asked
     listed = {view.client_order_id: view for view in broker.open_orders()}
     for order in orders:
-        view = listed.get(order.client_order_id) or broker.order(order.client_order_id)
-        if view is None:
-            asked.unknown.append(order)
-        elif _is_news(order, view):
-            asked.views.append(view)
-            if order.status == S.CANCELLING and view.is_open and not view.cancel_declined:
-                asked.cancelling.append(order)
+        with patience.call():
+            _sort(asked, order, listed.get(order.client_order_id) or broker.order(order.client_order_id))
     asked.cancelling += _ended_here(account, listed)
     return asked
+
+
+def _sort(asked: Asked, order: Order, view: BrokerOrder | None) -> None:
+    if view is None:
+        asked.unknown.append(order)
+    elif _is_news(order, view):
+        asked.views.append(view)
+        if order.status == S.CANCELLING and view.is_open and not view.cancel_declined:
+            asked.cancelling.append(order)
 
 
 def _is_news(order: Order, view: BrokerOrder) -> bool:
@@ -89,14 +105,15 @@ def _is_news(order: Order, view: BrokerOrder) -> bool:
     return not (lies and known and order.not_found_at is None)
 
 
-def orders_settle(*, account: BrokerAccount, broker: Broker, asked: Asked) -> None:
+def orders_settle(*, account: BrokerAccount, broker: Broker, asked: Asked, patience: Patience) -> None:
     """Put the answers of `orders_ask` onto our rows, now that fills were collected, and ask again to cancel."""
     for view in asked.views:
         broker_order_apply(account=account, told=view, fills_are_read=True)
     for order in asked.unknown:
         _not_found(broker, order)
     for order in asked.cancelling:
-        cancel_ask(broker=broker, order=order)
+        with patience.call():
+            cancel_ask(broker=broker, order=order)
 
 
 def orders_cancel_ended(*, account: BrokerAccount, broker: Broker, listed: Iterable[str]) -> None:

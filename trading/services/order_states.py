@@ -100,9 +100,10 @@ def _require_allowed(order: Order, after: Order.Status) -> Order.Status:
 
 
 def _values(after: Order.Status, detail: str) -> dict[str, Any]:
-    # What a broker did not know in the last state says nothing about the next.
+    # What a broker did not know, or was asked, in the last state says nothing about the next.
     return {
         "status": after, "status_at": clock.now(), "status_detail": detail[:DETAIL_LENGTH], "not_found_at": None,
+        "cancel_asked_at": None,
     }  # fmt: skip
 
 

@@ -12,10 +12,11 @@ from trading.brokers.base import Broker, BrokerBusyError, BrokerUnreachableError
 from trading.brokers.registry import broker_of
 from trading.models import Fill, FillCursor, Order
 from trading.services.broker_lines import line_answers, line_silent
+from trading.services.broker_patience import Patience
 from trading.services.commission_corrections import commission_correct
 from trading.services.fills import fill_book
 from trading.services.intent_sending import intents_send
-from trading.services.order_asking import Asked, orders_ask, orders_recover, orders_settle
+from trading.services.order_asking import Asked, cancels_ask, orders_ask, orders_recover, orders_settle
 from trading.services.order_cancels import order_cancel
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.reconciliation import reconciliation_require
@@ -36,25 +37,28 @@ def orders_send(*, account_id: int) -> list[Fill]:
     """Submit every waiting intent of an account, then book what the broker reports. Return the new fills.
 
     Safe to run many times and in many processes: an intent is claimed by compare-and-set before the broker is
-    called, and a fill is booked once. A broker that does not answer is asked again at the next call.
+    called, and a fill is booked once. A broker that does not answer is asked again at the next call; one answer that
+    is lost holds up nothing but the order it was about.
     """
     account = BrokerAccount.objects.get(pk=account_id)
     broker = broker_of(account)
+    patience = Patience()
     fills: list[Fill] = []
     states = _open_states(account)
     if (first := states.get(S.INTENT)) is not None and first <= clock.now():
         intents_expire(account=account)
     try:
         orders_cancel_forbidden(account=account)
-        rests_take_back(account=account, broker=broker)
+        rests_take_back(account=account)
+        cancels_ask(account=account, broker=broker, patience=patience)
         if not states.keys().isdisjoint(UNANSWERED):
-            orders_recover(account=account, broker=broker)
+            orders_recover(account=account, broker=broker, patience=patience)
         is_working = not states.keys().isdisjoint(Order.WORKING)
-        asked = orders_ask(account=account, broker=broker) if is_working else Asked()
+        asked = orders_ask(account=account, broker=broker, patience=patience) if is_working else Asked()
         if not reconciliation_require(account=account).blocks:
-            intents_send(account=account, broker=broker)
+            intents_send(account=account, broker=broker, patience=patience)
         fills += fills_collect(account=account, broker=broker)
-        orders_settle(account=account, broker=broker, asked=asked)
+        orders_settle(account=account, broker=broker, asked=asked, patience=patience)
     except BrokerBusyError as busy:
         logger.info("the broker of account %s takes no more for now: %s", account.pk, busy)
     except BrokerUnreachableError as silence:
@@ -72,10 +76,10 @@ def _open_states(account: BrokerAccount) -> dict[str, dt.datetime | None]:
 
 
 def orders_cancel_forbidden(*, account: BrokerAccount) -> None:
-    """Cancel the open orders that a halt in force takes back; cancellations always go out."""
+    """Cancel the open orders that a halt in force takes back; a broker is asked for it by `cancels_ask`."""
     for order, reason in orders_forbidden(account=account):
         try:
-            order_cancel(order=order, detail=reason)
+            order_cancel(order=order, detail=reason, asks=False)
         except (Conflict, ForbiddenMoveError) as first:
             logger.info("%s", first)
 

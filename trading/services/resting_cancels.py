@@ -1,27 +1,23 @@
-"""The sender's part in orders that rest: taking back what must not, and asking the broker for what is cancelled."""
+"""The sender's part in orders that rest: taking back what must not."""
 
 from __future__ import annotations
 
 import logging
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
-from trading.brokers.base import Broker
 from trading.models import Order
-from trading.services.order_cancels import cancel_ask, order_cancel
+from trading.services.order_cancels import order_cancel
 from trading.services.order_states import ForbiddenMoveError
 from trading.services.resting_orders import rest_cancel
 from volbal.common.errors import Conflict
 
-S = Order.Status
-
 logger = logging.getLogger(__name__)
 
 
-def rests_take_back(*, account: BrokerAccount, broker: Broker) -> None:
-    """Cancel what rests for cells that rest nothing any more, then ask for all that is being cancelled.
+def rests_take_back(*, account: BrokerAccount) -> None:
+    """Cancel what rests for cells that rest nothing any more; the broker is asked for it by `cancels_ask`.
 
-    Two queries where nothing rests. Halts are looked at beside it (`restrictions.orders_forbidden`). Raises
-    BrokerUnreachableError without an answer; it is asked again at the next call.
+    One query where nothing rests. Halts are looked at beside it (`restrictions.orders_forbidden`).
     """
     resting = Order.objects.filter(account=account, purpose=Order.Purpose.RESTING)
     lost = resting.filter(status__in=Order.CANCELLABLE).exclude(
@@ -29,8 +25,6 @@ def rests_take_back(*, account: BrokerAccount, broker: Broker) -> None:
     )
     for order in lost.select_related("cell__portfolio").order_by("id"):
         rest_cancel(order, _why(order.cell))
-    for order in resting.filter(status=S.CANCELLING).select_related("account").order_by("id"):
-        cancel_ask(broker=broker, order=order)
 
 
 def rests_finish(*, portfolio: Portfolio) -> None:

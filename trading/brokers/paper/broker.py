@@ -27,7 +27,8 @@ from trading.brokers.requests import require_sense
 from trading.models import PaperOrder, PaperReport
 from volbal.common import numbers
 
-CAPABILITIES = Capabilities(extended_hours=True, reports_commission=True)
+# An order is in its book, or not, as soon as the call is over, and placed once however often it is sent.
+CAPABILITIES = Capabilities(extended_hours=True, reports_commission=True, visible_within_seconds=1.0)
 
 
 class PaperBroker:
