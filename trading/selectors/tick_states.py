@@ -32,12 +32,18 @@ def tick_lateness(portfolio: Portfolio, state: TickState | None = None) -> TickL
         return NOT_TICKING
     known = getattr(portfolio, "tick_state", None) if state is None else state
     seconds = (clock.now() - last_sign(portfolio, known)).total_seconds()
-    is_missed = seconds > missed_after(portfolio.tick_interval_seconds).total_seconds()
+    is_missed = abs(seconds) > missed_after(portfolio.tick_interval_seconds).total_seconds()
     error = "" if known is None else known.last_error
     if not is_missed and not error:
         return TickLateness(seconds, False, "")
     parts = [
-        f"not looked at for {age(seconds)}, due every {portfolio.tick_interval_seconds} s" if is_missed else "",
+        _missed(seconds, portfolio.tick_interval_seconds) if is_missed else "",
         f"the last tick failed: {error}" if error else "",
     ]
     return TickLateness(seconds, is_missed, "; ".join(filter(None, parts)))
+
+
+def _missed(seconds: float, interval_seconds: int) -> str:
+    if seconds < 0:
+        return f"our clock is {age(-seconds)} behind the last tick: nothing is looked at until it is past it"
+    return f"not looked at for {age(seconds)}, due every {interval_seconds} s"

@@ -82,11 +82,14 @@ def _keep_missed(portfolio: Portfolio, moment: dt.datetime) -> bool:
 def _notice(state: TickState, portfolio: Portfolio, moment: dt.datetime) -> None:
     last = last_sign(portfolio, state)
     if _is_missed(last, portfolio.tick_interval_seconds, moment):
-        state.missed_since = last + dt.timedelta(seconds=portfolio.tick_interval_seconds)
+        # A tick of the future means that our clock was set back: nothing is looked at until it is past that tick.
+        behind = max(round((last - moment).total_seconds(), 3), 0.0)
+        state.missed_since = moment if behind else last + dt.timedelta(seconds=portfolio.tick_interval_seconds)
         state.missed_count += 1
         facts = {
             "missed_since": state.missed_since,
             "late_seconds": _late(state, moment),
+            "clock_behind_seconds": behind,
             "interval_seconds": portfolio.tick_interval_seconds,
             "last_error": state.last_error,
         }
@@ -94,7 +97,7 @@ def _notice(state: TickState, portfolio: Portfolio, moment: dt.datetime) -> None
 
 
 def _is_missed(last: dt.datetime, interval_seconds: int, moment: dt.datetime) -> bool:
-    return moment - last > missed_after(interval_seconds)
+    return abs(moment - last) > missed_after(interval_seconds)
 
 
 def last_sign(portfolio: Portfolio, state: TickState | None) -> dt.datetime:
