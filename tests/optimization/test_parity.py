@@ -72,6 +72,7 @@ def test_demonstration_days(symbol: str, start: str, end: str) -> None:
     assert (bars > 120, trades > 10) == (True, True)
 
 
+@pytest.mark.histories
 def test_across_a_split_with_a_commission_minimum_and_whole_shares() -> None:
     one = case(demo("AAPL", "2004-12-01", "2005-05-31"), commission_rate=0.0005, commission_min=1.0, quantity_step=1.0)
     _, trades, differences = told(one)
@@ -79,6 +80,7 @@ def test_across_a_split_with_a_commission_minimum_and_whole_shares() -> None:
     assert trades > 20
 
 
+@pytest.mark.histories
 def test_adaptive_triggers_and_reinvested_dividends() -> None:
     one = case(
         demo("IBM", "2008-07-01", "2008-12-31"), reinvest=True, adaptive_multiple=1.5, sizing="fixed_percentage",
@@ -140,6 +142,7 @@ class TestPartialFills:
         assert (error.returncode, "paper.seed is -1; expected 0 to 2147483648" in str(error)) == (2, True)
 
 
+@pytest.mark.histories
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "symbol,file,start,end,after_hours,rows",
@@ -162,6 +165,7 @@ def test_minutes(symbol: str, file: str, start: str, end: str, after_hours: bool
     assert (count, trades > 5) == (len(bars), True)
 
 
+@pytest.mark.histories
 class TestPlantedDifferences:
     """What is compared is really compared: each fault is found and named."""
 
@@ -241,6 +245,7 @@ def test_what_only_a_backtest_has_is_refused_with_2(monkeypatch: pytest.MonkeyPa
     assert "--fill next_open exists in backtests only" in str(error)
 
 
+@pytest.mark.histories
 def test_the_protective_stop_sells_and_halts_as_in_the_backtest() -> None:
     one = case(demo("AAPL", "2008-01-02", "2008-04-30"), stop_loss=0.12)
     bars, trades, differences = told(one)
@@ -248,6 +253,7 @@ def test_the_protective_stop_sells_and_halts_as_in_the_backtest() -> None:
     assert (bars > 80, trades > 3) == (True, True)
 
 
+@pytest.mark.histories
 def test_slices_on_days_end_with_their_close() -> None:
     one = case(demo("IBM", "2008-09-02", "2008-12-31"), slice_notional=1500.0, stop_loss=0.3)
     _, trades, differences = told(one)
@@ -255,6 +261,7 @@ def test_slices_on_days_end_with_their_close() -> None:
     assert trades > 20
 
 
+@pytest.mark.histories
 def test_slices_on_minutes_wait_for_one_another() -> None:
     one = ParityCase(
         bars=swinging_minutes(),
@@ -272,6 +279,7 @@ def resting(one: ParityCase, path: str, *, in_parts: bool = False) -> ParityCase
     return replace(one, execution="resting", path=path, partial_fills=in_parts, seed=2)
 
 
+@pytest.mark.histories
 class TestRestingOrders:
     """Orders that rest meet each bar along its path, live as in the backtest."""
 

@@ -75,6 +75,7 @@ def all_pages(cell: Cell, actions: tuple[str, ...], size: int) -> list[list[tupl
             return pages
 
 
+@pytest.mark.histories
 class TestTheSameAsBefore:
     """Whatever shows evaluations shows the same rows, every column of them, before and after."""
 
