@@ -26,7 +26,7 @@ from trading.services.broker_turns import LONGEST_TURN_SECONDS
 from trading.services.broker_updates import broker_order_apply
 from trading.services.order_ends import order_end
 from trading.services.order_states import order_claim, orders_claim
-from trading.services.submission import Look, intents_claim, look_at, may_be_sent
+from trading.services.submission import Look, look_at, may_be_sent
 from volbal.common import clock
 
 # So many are claimed together, and for so long: what was not sent by then is an intent again, which a person can
@@ -45,7 +45,7 @@ def intents_send(*, account: BrokerAccount, broker: Broker, patience: Patience) 
     waiting, ends = deque(_intents(account)), time.monotonic() + LONGEST_TURN_SECONDS
     while waiting and time.monotonic() < ends:
         batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
-        waiting.extendleft(reversed(_send(account, broker, intents_claim(orders=batch), patience)))
+        waiting.extendleft(reversed(_send(account, broker, orders_claim(batch, Order.Status.SUBMITTING), patience)))
 
 
 def _intents(account: BrokerAccount) -> list[Order]:

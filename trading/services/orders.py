@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import dataclass
 
 from django.db.models import Min
 
@@ -15,6 +16,7 @@ from trading.services.broker_lines import line_answers, line_silent
 from trading.services.broker_patience import Patience
 from trading.services.commission_corrections import commission_correct
 from trading.services.fills import fill_book
+from trading.services.gates import account_blocks
 from trading.services.intent_sending import intents_send
 from trading.services.order_asking import Asked, cancels_ask, orders_ask, orders_recover, orders_settle
 from trading.services.order_cancels import order_cancel
@@ -40,20 +42,22 @@ def orders_send(*, account_id: int) -> list[Fill]:
     called, and a fill is booked once. A broker that does not answer is asked again at the next call; one answer that
     is lost holds up nothing but the order it was about.
     """
-    account = BrokerAccount.objects.get(pk=account_id)
+    account = BrokerAccount.objects.select_related("reconciliation").get(pk=account_id)
     broker = broker_of(account)
     patience = Patience()
     fills: list[Fill] = []
-    states = _open_states(account)
-    if (first := states.get(S.INTENT)) is not None and first <= clock.now():
+    at_work = _at_work(account)
+    if at_work.first_end is not None and at_work.first_end <= clock.now():
         intents_expire(account=account)
     try:
-        orders_cancel_forbidden(account=account)
-        rests_take_back(account=account)
-        cancels_ask(account=account, broker=broker, patience=patience)
-        if not states.keys().isdisjoint(UNANSWERED):
+        # With nothing but intents that are sent now, the last look before each goes out ends those that may not.
+        if not at_work.is_intents_only or account_blocks(account):
+            orders_cancel_forbidden(account=account)
+            rests_take_back(account=account)
+            cancels_ask(account=account, broker=broker, patience=patience)
+        if not at_work.states.isdisjoint(UNANSWERED):
             orders_recover(account=account, broker=broker, patience=patience)
-        is_working = not states.keys().isdisjoint(Order.WORKING)
+        is_working = not at_work.states.isdisjoint(Order.WORKING)
         asked = orders_ask(account=account, broker=broker, patience=patience) if is_working else Asked()
         if not reconciliation_require(account=account).blocks:
             intents_send(account=account, broker=broker, patience=patience)
@@ -69,10 +73,26 @@ def orders_send(*, account_id: int) -> list[Fill]:
     return fills
 
 
-def _open_states(account: BrokerAccount) -> dict[str, dt.datetime | None]:
-    """Return the states of an account's open orders and when the first in each ends, in one query."""
+@dataclass(frozen=True, slots=True)
+class _AtWork:
+    """What there is to do for an account: its open orders' states, whether they are intents only, none of them one
+    that rests, and when the first of its intents ends."""
+
+    states: frozenset[str]
+    is_intents_only: bool
+    first_end: dt.datetime | None
+
+
+def _at_work(account: BrokerAccount) -> _AtWork:
+    """Return what there is to do, in one query."""
     open_orders = Order.objects.filter(account=account).exclude(status__in=Order.ENDED).order_by()
-    return dict(open_orders.values("status").annotate(first=Min("expires_at")).values_list("status", "first"))
+    rows = list(open_orders.values_list("status", "purpose").annotate(first=Min("expires_at")))
+    ends = [first for status, _, first in rows if status == S.INTENT and first is not None]
+    return _AtWork(
+        states=frozenset(status for status, _, _ in rows),
+        is_intents_only=all(status == S.INTENT and kind != Order.Purpose.RESTING for status, kind, _ in rows),
+        first_end=min(ends, default=None),
+    )
 
 
 def orders_cancel_forbidden(*, account: BrokerAccount) -> None:

@@ -67,8 +67,9 @@ def account_reconcile(*, account_id: int) -> AccountReconciliation:
 
 
 def reconciliation_require(*, account: BrokerAccount) -> AccountReconciliation:
-    """Return how an account stands, checking it first where it waits for its check."""
-    state = _state(account)
+    """Return how an account stands, checking it first where it waits for its check; load `reconciliation` with it."""
+    known = getattr(account, "reconciliation", None)
+    state = _state(account) if known is None else known
     return account_reconcile(account_id=account.pk) if state.status == Status.WAITING else state
 
 

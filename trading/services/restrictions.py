@@ -43,7 +43,6 @@ def _distance(share: float, low: float, high: float) -> float:
 def submission_refusal(order: Order) -> str | None:
     """Return why an order that was written may not be sent any more, or None where it may. One query.
 
-    Ask after the order was claimed for sending: then no order is sent whose claim came after a halt was committed.
     The order carries its cell, portfolio and account. Cancellations are never asked about.
     """
     standing = restrictions_in_force(portfolio_ids=[order.cell.portfolio_id]).of_cell(order.cell)

@@ -1,13 +1,13 @@
-"""The last look at intents before they are sent: whether they are in time, allowed, and still at their price.
+"""The last look at orders before they are sent: whether they are in time, allowed, and still at their price.
 
-Intents are claimed together, and each is looked at again just before it goes out (strategy 9).
+Intents are claimed together, and each is looked at once more just before it goes out (strategy 9).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,14 +17,13 @@ from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
 from trading.services.order_costs import shortfall
 from trading.services.order_ends import order_end
-from trading.services.order_states import orders_claim
 from trading.services.pricing import needs_new_decision
 from trading.services.restrictions import order_forbidden
 from volbal.common import clock
 from volbal.common.errors import Conflict
 
 BASIS_POINTS = 10_000
-# Prices and cells that were read longer ago than this are read anew before the next order goes out.
+# Prices, cells and halts that were read longer ago than this are read anew before the next order goes out.
 LOOK_SECONDS = 0.02
 ASKED_AGAIN = (Order.Purpose.RULE, Order.Purpose.SLICE)
 S = Order.Status
@@ -34,19 +33,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The newest prices by source and instrument, read with the orders' cells at a moment (monotonic seconds)."""
+    """The newest prices by source and instrument and the halts, read with the orders' cells (monotonic seconds)."""
 
     taken_at: float
     prices: Mapping[tuple[str, int], Decimal]
+    in_force: InForce
 
     @property
     def is_old(self) -> bool:
-        """Whether both must be read anew before the next order goes out."""
+        """Whether all must be read anew before the next order goes out."""
         return time.monotonic() - self.taken_at > LOOK_SECONDS
 
 
 def look_at(orders: Collection[Order]) -> Look:
-    """Read the status and holding of these orders' cells into them, and return their newest prices: two queries."""
+    """Read the status and holding of these orders' cells into them; return their newest prices and the halts.
+
+    Three queries. Look after the orders were claimed for sending: then no order is sent whose claim came after a halt
+    was committed.
+    """
     taken_at = time.monotonic()
     read = Cell.objects.filter(pk__among={order.cell_id for order in orders})
     cells = {pk: values for pk, *values in read.values_list("pk", "status", "cash", "shares")}
@@ -64,7 +68,8 @@ def look_at(orders: Collection[Order]) -> Look:
         )
         if (newest := accepted if reference is None else reference) is not None
     }
-    return Look(taken_at, prices)
+    in_force = restrictions_in_force(portfolio_ids={order.cell.portfolio_id for order in orders})
+    return Look(taken_at, prices, in_force)
 
 
 def intents_expire(*, account: BrokerAccount) -> None:
@@ -74,17 +79,8 @@ def intents_expire(*, account: BrokerAccount) -> None:
         _end(order, S.EXPIRED, "not sent before the close")
 
 
-def intents_claim(*, orders: Sequence[Order]) -> list[Order]:
-    """Claim those of these intents that may be sent, in a fixed number of queries; the rest ends or is another's.
-
-    They are `submitting` then: ask `may_be_sent` of each just before it goes out.
-    """
-    look, in_force = look_at(orders), restrictions_in_force(portfolio_ids={order.cell.portfolio_id for order in orders})
-    return orders_claim([order for order in orders if _stands(order, in_force, look)], S.SUBMITTING)
-
-
 def may_be_sent(*, order: Order, look: Look) -> bool:
-    """Return whether a claimed order may be sent now; one that may not is ended. One query, for halts.
+    """Return whether a claimed order may be sent now; one that may not is ended.
 
     With a look taken after the claim nothing is sent that was claimed after a halt or a pause was committed, nor what
     money or shares that were taken out would have covered. A rule's order whose price moved by more than 20 bps since
@@ -93,14 +89,10 @@ def may_be_sent(*, order: Order, look: Look) -> bool:
     the price has become since it struck, what rests has a limit of its own, a replay is history and an order by hand a
     person's.
     """
-    return _stands(order, restrictions_in_force(portfolio_ids=[order.cell.portfolio_id]), look)
-
-
-def _stands(order: Order, in_force: InForce, look: Look) -> bool:
     if order.expires_at is not None and order.expires_at <= clock.now():
         _end(order, S.EXPIRED, "not sent before the close")
         return False
-    refusal = _unwanted(order) or order_forbidden(in_force.of_cell(order.cell), order)
+    refusal = _unwanted(order) or order_forbidden(look.in_force.of_cell(order.cell), order)
     if refusal is not None:
         _end(order, S.CANCELLED, refusal)
         return False
