@@ -47,8 +47,6 @@ def quotes_ask(*, feed: Feed, instruments: Sequence[Instrument], moment: dt.date
     wanted = {instrument.pk for instrument in instruments}
     if not wanted:
         return []
-    with transaction.atomic():
-        feed_status(feed=feed, moment=moment)
     error, said = "", []
     try:
         said = [quote for quote in ask(feed, instruments, moment) if quote.instrument_id in wanted]

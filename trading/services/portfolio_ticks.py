@@ -75,6 +75,8 @@ def _cancel_across_splits(portfolio: Portfolio, moment: dt.datetime) -> None:
     What cannot be cancelled now, because the broker has not answered yet, keeps its cell waiting at this tick.
     """
     working = Order.objects.filter(cell__portfolio=portfolio, status__in=CANCELLABLE)
+    if not working.exists():
+        return
     orders = list(working.select_related("cell__instrument", "account").order_by("id"))
     splitting = splits_due([order.cell for order in orders], moment)
     for order in orders:

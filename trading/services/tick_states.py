@@ -114,5 +114,9 @@ def _tell(portfolio: Portfolio, kind: str, facts: dict[str, object]) -> None:
 
 
 def _locked(portfolio: Portfolio) -> TickState:
+    rows = TickState.objects.select_for_update(no_key=True)
+    known = rows.filter(portfolio=portfolio).first()
+    if known is not None:
+        return known
     TickState.objects.get_or_create(portfolio=portfolio, defaults={"tenant_id": portfolio.tenant_id})
-    return TickState.objects.select_for_update(no_key=True).get(portfolio=portfolio)
+    return rows.get(portfolio=portfolio)
