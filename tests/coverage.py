@@ -2,12 +2,15 @@
 
 The compiled rule is measured as plain Python, since coverage cannot see into compiled code.
 
-Two runs on top of each other: the rule's tests with the compiler switched off, then everything else as it always runs.
+Runs on top of each other: the rule's tests with the compiler switched off, everything else as it always runs, and where
+PostgreSQL and Redis answer the tests that need them.
 """
 
 import os
 import subprocess
 import sys
+
+from tests.run import on_services
 
 PYTHON = sys.executable
 # Without the reference data: its minute bars take long as plain Python and reach no line that the other tests do not.
@@ -23,11 +26,13 @@ def run(*arguments: str, **environment: str) -> int:
 
 def main() -> None:
     """Measure, print what was missed, and end with 1 when a test failed or too little was reached."""
+    served = on_services("services and not browser")
     pytest = ("pytest", "-q", "-n", "auto", "--cov", "--cov-report=")
     codes = [
         run("coverage", "erase"),
         run(*pytest, *RULE, NUMBA_DISABLE_JIT="1"),
         run(*pytest, "--cov-append", *REST),
+        0 if served.why_not else run(*pytest, "--cov-append", "tests", *served.arguments, **served.environment),
         run("coverage", "report", "--skip-covered", "--show-missing", f"--fail-under={LINES_AT_LEAST}"),
     ]
     sys.exit(max(codes))

@@ -55,17 +55,23 @@ class Outcome:
 
 def parts() -> list[Part]:
     """Return the three parts as this machine allows them."""
-    database, cache, browser = services.postgresql(), services.redis_server(), services.chromium()
+    browser = services.chromium()
     return [
         Part("SQLite and in-process parts", (*PARALLEL, "-m", "not services and not browser")),
-        Part(
-            "PostgreSQL and Redis",
-            (*PARALLEL, "-m", "(services or database) and not (browser or histories)"),
-            {"DATABASE_URL": _own_database(database.address), "REDIS_URL": cache.address},
-            "; ".join(filter(None, (database.why_not, cache.why_not))),
-        ),
+        on_services("(services or database) and not (browser or histories)"),
         Part("browser", ("-m", "browser"), {"CHROMIUM": browser.address}, browser.why_not),
     ]
+
+
+def on_services(marks: str) -> Part:
+    """Return the run of tests with these marks on PostgreSQL and Redis, with why it cannot be where they are absent."""
+    database, cache = services.postgresql(), services.redis_server()
+    return Part(
+        "PostgreSQL and Redis",
+        (*PARALLEL, "-m", marks),
+        {"DATABASE_URL": _own_database(database.address), "REDIS_URL": cache.address},
+        "; ".join(filter(None, (database.why_not, cache.why_not))),
+    )
 
 
 def _own_database(address: str) -> str:
