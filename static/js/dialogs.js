@@ -2,6 +2,7 @@
 const dialog = document.getElementById("dialog");
 const body = document.getElementById("dialog-body");
 let opener = null;
+let typed = false;
 
 const open = async (link) => {
   opener = link;
@@ -12,6 +13,7 @@ const open = async (link) => {
     return;
   }
   if (!body.childElementCount) return;
+  typed = false;
   dialog.showModal();
   body.querySelector("[autofocus], input:not([type=hidden]), select, button")?.focus();
 };
@@ -28,7 +30,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     dialog.close();
   }
-  if (event.target === dialog) dialog.close();
+  if (event.target === dialog && !typed) dialog.close();
   document.querySelectorAll("details.menu[open]").forEach((menu) => {
     if (!menu.contains(event.target)) menu.removeAttribute("open");
   });
@@ -41,6 +43,11 @@ document.addEventListener("keydown", (event) => {
     menu.removeAttribute("open");
     menu.querySelector("summary").focus();
   });
+});
+
+/* A click beside a form that somebody filled in, or a selection that ends there, loses nothing: × and Escape close it. */
+body?.addEventListener("input", (event) => {
+  typed ||= event.target.closest("form[method=post]") !== null;
 });
 
 dialog?.addEventListener("close", () => {

@@ -161,6 +161,24 @@ def test_a_dialog_shows_the_effect_and_gives_the_focus_back(page: Page, installa
     assert page.evaluate("document.activeElement.tagName") in ("A", "SUMMARY", "BODY")
 
 
+def test_a_click_beside_a_dialog_closes_it_only_where_nothing_was_typed(
+    page: Page, installation: Installation
+) -> None:
+    sign_in(page, installation)
+    page.goto("/cells/1/")
+    dialog = page.get_by_role("dialog")
+    for typed in (False, True):
+        page.get_by_label("More actions").click()
+        page.get_by_role("link", name="Deposit…").click()
+        amount = dialog.get_by_label("Amount in USD")
+        expect(amount).to_be_visible()
+        if typed:
+            amount.fill("5000")
+        page.mouse.click(5, 400)
+        expect(dialog).to_be_visible(visible=typed)
+    expect(dialog.get_by_label("Amount in USD")).to_have_value("5000")
+
+
 def test_pages_tell_their_story_without_script(page: Page, installation: Installation, tmp_path: Path) -> None:
     sign_in(page, installation)
     browser = page.context.browser

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portfolios.models import Event, Portfolio
-from portfolios.services import member_add, portfolio_archive, portfolio_set_ticks, user_create
+from portfolios.services import member_add, portfolio_archive, portfolio_create, portfolio_set_ticks, user_create
 from tests.portfolios.builders import BY_TEST, make_instrument
 from tests.trading.builders import OPEN, Desk, make_desk, open_cell, quote
 from trading import tasks
@@ -229,6 +229,17 @@ class TestShown:
                 (operator, reverse("admin:portfolios_portfolio_changelist")),
             ):
                 assert told in client.get(address).content.decode(), address
+
+    def test_several_late_portfolios_are_one_line_that_counts_and_names_them(
+        self, desk: Desk, ticking: Portfolio
+    ) -> None:
+        for name in ("Second", "Third", "Fourth"):
+            portfolio_create(account=desk.account, name=name, mode="paper", feed="synthetic", origin=BY_TEST)
+        Portfolio.objects.update(created_at=OPEN, next_tick_at=OPEN)
+        with at(3_600):
+            page = self.client(desk, "trader").get(reverse("dashboard")).content.decode()
+        assert "4 portfolios are late: Core, Second, Third and 1 more. Core: not looked at for" in page
+        assert page.count("not looked at for") == 1
 
     def test_an_operator_sets_how_often_it_is_looked_at(self, desk: Desk, ticking: Portfolio) -> None:
         operator = self.client(desk, "operator")

@@ -20,6 +20,8 @@ from trading.selectors.price_attention import price_attention
 from trading.selectors.tick_states import tick_lateness
 
 NEWEST_FILLS = 8
+# As many late portfolios as a note names.
+MOST_LATE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +231,22 @@ def _attention(views: Sequence[PortfolioView]) -> tuple[Attention, ...]:
         Attention(one.state, f"{one.label} is {one.state}: {one.reason}", one.cell_id, one.portfolio_id)
         for one in restrictions_on(views)
     ]
-    found += [Attention("late", f"{view.name}: {view.late}.", None, view.id) for view in views if view.late]
+    found += _late_attention([view for view in views if view.late])
     found += [Attention("differs", view.broker_differs, None, view.id) for view in views if view.broker_differs]
     found += price_attention([cell for view in views for cell in view.cells])
     for view in views:
         found += [note for cell in view.cells if (note := _cell_attention(cell)) is not None]
     return (*found, *order_attention([view.id for view in views]), *report_attention())
+
+
+def _late_attention(late: Sequence[PortfolioView]) -> list[Attention]:
+    """Return one note however many portfolios are late: where several are, one cause is behind it."""
+    if not late:
+        return []
+    first, names = late[0], [view.name for view in late[:MOST_LATE]]
+    more = f" and {len(late) - MOST_LATE} more" if len(late) > MOST_LATE else ""
+    several = f"{len(late)} portfolios are late: {', '.join(names)}{more}. " if len(late) > 1 else ""
+    return [Attention("late", f"{several}{first.name}: {first.late}.", None, first.id)]
 
 
 def restrictions_on(views: Sequence[PortfolioView]) -> list[TradingRestriction]:
