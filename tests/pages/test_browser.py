@@ -161,9 +161,7 @@ def test_a_dialog_shows_the_effect_and_gives_the_focus_back(page: Page, installa
     assert page.evaluate("document.activeElement.tagName") in ("A", "SUMMARY", "BODY")
 
 
-def test_a_click_beside_a_dialog_closes_it_only_where_nothing_was_typed(
-    page: Page, installation: Installation
-) -> None:
+def test_a_click_beside_a_dialog_closes_it_only_where_nothing_was_typed(page: Page, installation: Installation) -> None:
     sign_in(page, installation)
     page.goto("/cells/1/")
     dialog = page.get_by_role("dialog")

@@ -104,6 +104,7 @@ def test_a_cell_in_an_account_that_differs_says_that_it_is_halted(
     assert confirm(told_desk, clock) == DIFFERS
     tick(told_desk.portfolio, {"IBM": 104})
     assert list(Evaluation.objects.values_list("action", "reason")) == [("SKIP", "halted")]
+    assert Evaluation.objects.get().sentence.endswith("until the account's books and its broker's agree.")
     broker.cash_beside = Decimal(0)
     assert compare(told_desk) == AGREES
     tick(told_desk.portfolio, {"IBM": 104}, OPEN + dt.timedelta(minutes=1))
@@ -289,7 +290,10 @@ def test_the_traders_page_says_why_nothing_trades_and_the_operator_accepts_in_th
     trader, operator = (client_of(told_desk, role) for role in ("trader", "operator"))
     sentence = "Main and its broker differ. By our orders the broker has 3 IBM, our books 0."
     assert sentence in trader.get("/").content.decode()
-    assert sentence in trader.get(f"/portfolios/{told_desk.portfolio.pk}/").content.decode()
+    portfolio = trader.get(f"/portfolios/{told_desk.portfolio.pk}/").content.decode()
+    assert sentence in portfolio
+    assert "0 of 1 trading" in portfolio
+    assert sentence in trader.get(f"/cells/{told_cell.pk}/").content.decode()
     difference = BrokerDifference.objects.get()
     assert operate(operator, "trading_brokerdifference", "accept", difference) == 200  # it asks why
     assert operate(operator, "trading_brokerdifference", "accept", difference, reason="bought by phone") == 302

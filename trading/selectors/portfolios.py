@@ -91,8 +91,8 @@ class PortfolioView:
 
     @property
     def trading_count(self) -> int:
-        """Return how many of its cells trade."""
-        return sum(cell.acts for cell in self.cells)
+        """Return how many of its cells trade; none do while broker and books differ."""
+        return 0 if self.broker_differs else sum(cell.acts for cell in self.cells)
 
     @property
     def startable_count(self) -> int:
@@ -190,7 +190,7 @@ def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | 
         mode=portfolio.mode,
         currency=portfolio.account.currency,
         held=held,
-        broker_differs=_broker_differs(portfolio.account),
+        broker_differs=broker_differs(portfolio.account),
         late=tick_lateness(portfolio).text,
         is_archived=portfolio.is_archived,
         is_synthetic=any(cell.is_synthetic for cell in cells),
@@ -202,7 +202,7 @@ def _view(portfolio: Portfolio, cells: list[CellView], last_tick: dt.datetime | 
     )
 
 
-def _broker_differs(account: BrokerAccount) -> str:
+def broker_differs(account: BrokerAccount) -> str:
     """Return in words what keeps an account from trading, empty where it agrees with its broker or was never asked."""
     state = getattr(account, "reconciliation", None)
     if state is None or not state.blocks:

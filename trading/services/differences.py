@@ -98,7 +98,9 @@ def _of_holdings(account: BrokerAccount, theirs: BrokerView, ours: OwnView) -> I
     for symbol in sorted({*theirs.holdings.shares, *ours.shares, *offset}):
         have, said = ours.shares.get(symbol, ZERO), theirs.holdings.shares.get(symbol, ZERO)
         if said - have != accepted.get((Kind.SHARES, symbol), ZERO):
-            cause = f"{scope.capitalize()} the broker has {said:f} {symbol}, our books {have:f}."
+            cause = (
+                f"{scope.capitalize()} the broker has {said.normalize():f} {symbol}, our books {have.normalize():f}."
+            )
             yield Found(Kind.SHARES, symbol, cause, have, said)
     said, have = theirs.holdings.cash, ours.cash
     if said - have != accepted.get((Kind.CASH, account.currency), ZERO):

@@ -16,6 +16,9 @@ from trading.services.pricing import MarketPrice
 from trading.services.rejects import RejectRun, wait_sentence
 from volbal.strategy.codes import Reason
 
+# No person resumes what is blocked by this; it ends with the agreement.
+DISAGREES = "nothing trades here until the account's books and its broker's agree"
+
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
@@ -89,8 +92,10 @@ def gate_of(facts: GateFacts, cell: Cell, price: MarketPrice) -> Gate | None:
 
     A replay is history, complete and accepted: of the gates on its prices only the calendar's applies.
     """
-    if facts.account_is_blocked or facts.standings[cell.id].is_halted:
+    if facts.standings[cell.id].is_halted:
         return Gate(Reason.HALTED)
+    if facts.account_is_blocked:
+        return Gate(Reason.HALTED, DISAGREES)
     if cell.id in facts.cells_awaiting_split:
         return Gate(Reason.CORPORATE_ACTION_PENDING)
     if facts.in_flight(cell):

@@ -162,7 +162,7 @@ def _judge(row: AccountReconciliation, unresolved: Sequence[BrokerDifference], m
     if not unresolved:
         after, row.agreed_at, row.detail = Status.AGREES, moment, ""
     elif confirmed:
-        after, row.detail = Status.DIFFERS, "; ".join(one.cause for one in confirmed)[:240]
+        after, row.detail = Status.DIFFERS, " ".join(one.cause for one in confirmed)[:240]
     else:
         after = Status(row.status)
         row.detail = f"looking again at {', '.join(str(one) for one in unresolved)}"[:240]

@@ -83,7 +83,13 @@ def get_portfolio(portfolio_id: int) -> Portfolio:
 
 def get_cell(cell_id: int) -> Cell:
     """Return a cell of the tenant in scope with all that pages read of it; any other is not found."""
-    rows = Cell.objects.select_related("instrument", "parameters", "portfolio__account", "portfolio__replay")
+    rows = Cell.objects.select_related(
+        "instrument",
+        "parameters",
+        "portfolio__account__reconciliation",
+        "portfolio__replay",
+        "portfolio__tick_state",
+    )
     return get_object_or_404(rows, pk=cell_id)
 
 

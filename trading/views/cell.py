@@ -19,9 +19,11 @@ from trading.selectors.history import history
 from trading.selectors.orders import GROUPS
 from trading.selectors.performance import daily_points
 from trading.selectors.plans import plan_view, slice_outlook
+from trading.selectors.portfolios import broker_differs
 from trading.selectors.quotes import quote_statistics, quote_view
 from trading.selectors.rests import rests_view
 from trading.selectors.summary import performance_summary
+from trading.selectors.tick_states import tick_lateness
 from trading.selectors.times import exchange_zone
 from trading.views.access import can_write, context_of, get_cell, member_page
 from trading.views.controls import replay_context
@@ -82,6 +84,8 @@ def _head(row: Cell) -> dict[str, Any]:
         "cell": view,
         "portfolio": row.portfolio,
         "held": view.held,
+        "broker_differs": broker_differs(row.portfolio.account),
+        "late": tick_lateness(row.portfolio).text,
         "age_seconds": None if view.as_of is None else max((moment - view.as_of).total_seconds(), 0),
         "anchor_age": None if view.anchor_set_at is None else max((moment - view.anchor_set_at).total_seconds(), 0),
         "plan": plan,
