@@ -52,6 +52,12 @@ def run(desk: Desk) -> ReplayRun:
     return make_replay(desk.account, make_series([100, 104, 100]))
 
 
+def asked(client: Client, model: str, name: str, row: Any) -> str:
+    """Return the page on which an operation asks before it does anything."""
+    page: str = client.get(f"{reverse(f'admin:{model}_operation_{name}')}?ids={row.pk}").content.decode()
+    return page.replace("&#x27;", "'")
+
+
 def operate(client: Client, model: str, name: str, row: Any, **typed: Any) -> int:
     """Send an operation's form for one row and return the status: 302 once it was performed."""
     found = client.post(f"{reverse(f'admin:{model}_operation_{name}')}?ids={row.pk}", typed)
@@ -166,7 +172,8 @@ def test_an_operator_asks_about_an_unknown_order_and_learns_what_became_of_it(
     broker.silent_after_accepting = False
     operator, order = client_of(told_desk, "operator"), Order.objects.get()
     page = operator.get(address(StuckOrder, "changelist")).content.decode()
-    assert "unknown. the line went dead" in page
+    assert "unknown. The line went dead" in page
+    assert "it is never placed twice" in asked(operator, "trading_stuckorder", "ask", order)
     broker.silent = True
     assert operate(operator, "trading_stuckorder", "ask", order) == 200
     order.refresh_from_db()
@@ -197,9 +204,22 @@ def test_a_rejected_order_asks_for_attention_until_someone_takes_note(
     tick(told_desk.portfolio, {"IBM": 104})
     orders_send(account_id=told_desk.account.pk)
     told = [note.text for note in order_attention([told_desk.portfolio.pk])]
-    assert told == ["IBM: order to sell 6.287107: rejected. not shortable"]
+    assert told == ["IBM: order to sell 6.287107: rejected. Not shortable"]
     assert operate(client_of(told_desk, "operator"), "trading_order", "note", Order.objects.get()) == 302
     assert order_attention([told_desk.portfolio.pk]) == []
+
+
+def test_a_broker_that_refuses_again_and_again_is_one_note_and_hides_no_other(
+    told_desk: Desk, broker: StandInBroker, told_cell: object, sale: Order
+) -> None:
+    Order.objects.update(status="unknown", status_detail="the line went dead")
+    sale.status, sale.status_detail, sale.evaluation = "rejected", "no such luck", None
+    for number in range(9):
+        sale.pk, sale.client_order_id = None, f"refused-{number}"
+        sale.save(force_insert=True)
+    unknown, refused = (note.text for note in order_attention([told_desk.portfolio.pk]))
+    assert unknown.endswith("unknown. The line went dead")
+    assert refused.endswith("rejected. No such luck 8 orders before it were rejected too.")
 
 
 def test_an_operator_adopts_a_foreign_fill_and_a_second_click_changes_nothing(
@@ -208,6 +228,8 @@ def test_an_operator_adopts_a_foreign_fill_and_a_second_click_changes_nothing(
     fill_book(account=told_desk.account, report=broker.fill("theirs", 4, 90, symbol="IBM", side="BUY"))
     operator, held = client_of(told_desk, "operator"), HeldFill.objects.get()
     assert "Waits for a person" in operator.get(address(HeldFill, "changelist")).content.decode()
+    assert "its anchor stays where it is" in asked(operator, "trading_heldfill", "adopt", held)
+    assert "its anchor moves to the fill's price" in asked(operator, "trading_heldfill", "re_anchor", held)
     typed = {"cell": told_cell.pk, "reason": "bought by phone"}
     for _ in range(2):
         assert operate(operator, "trading_heldfill", "adopt", held, **typed) == 302

@@ -16,7 +16,7 @@ from portfolios.services import Origin
 from portfolios.standings import place_of, trading_states
 from tests.trading.builders import OPEN, Desk, fresh, open_cell, tick
 from tests.trading.standin import StandInBroker
-from tests.trading.test_console import client_of, operate
+from tests.trading.test_console import asked, client_of, operate
 from trading.feeds.asking import ask
 from trading.models import Evaluation, HeldFill, Order, PriceQuarantine
 from trading.services import feed_asking
@@ -68,6 +68,9 @@ def test_a_portfolio_that_lost_too_much_is_halted_and_trades_again_once_a_person
     trader = client_of(desk, "trader")
     assert why in trader.get(f"/cells/{cell.pk}/").content.decode()
     held = TradingRestriction.objects.get()
+    follows = "Portfolio Core: 1 active cell is asked again from the next tick on"
+    assert follows in asked(operator, "portfolios_tradingrestriction", "lift", held)
+    assert follows in trader.get(f"/portfolios/{desk.portfolio.pk}/resume/").content.decode()
     assert operate(operator, "portfolios_tradingrestriction", "lift", held) == 200, "asks for a reason"
     assert operate(operator, "portfolios_tradingrestriction", "lift", held, reason="the news is understood") == 302
     assert "Halts in force: none" in first_page(operator)
@@ -88,7 +91,7 @@ def test_an_order_whose_answer_was_lost_waits_as_unknown_until_the_broker_is_ask
     operator, order = client_of(told_desk, "operator"), Order.objects.get()
     assert "1 order is stuck or unknown" in first_page(operator)
     assert f'href="{table("stuckorder")}"' in first_page(operator)
-    assert "IBM: order to sell 6.287107: unknown. the line went dead" in dashboard(told_desk)
+    assert "IBM: order to sell 6.287107: unknown. The line went dead" in dashboard(told_desk)
     broker.fill(order.client_order_id, order.quantity, 104)
     assert operate(operator, "trading_stuckorder", "ask", order) == 302
     order.refresh_from_db()
@@ -128,6 +131,8 @@ def test_a_price_that_jumped_is_quarantined_and_nothing_trades_on_it_until_a_per
     assert "1 price is quarantined" in first_page(platform)
     assert "140.00 is 40.00 % from the last accepted price 100.00" in dashboard(desk)
     row = PriceQuarantine.objects.get()
+    waiting = client_of(desk, "operator").get(f"{table('pricequarantine')}{row.pk}/change/").content.decode()
+    assert "Whoever runs this installation decides here" in waiting, "a control that is not there is explained"
     assert operate(platform, "trading_pricequarantine", "accept", row) == 200, "asks for a reason"
     assert operate(platform, "trading_pricequarantine", "accept", row, reason="a takeover was announced") == 302
     tick(desk.portfolio, {"IBM": 140}, OPEN + 2 * MINUTE)

@@ -20,7 +20,7 @@ from trading.admin.places import PlaceChoice
 from trading.brokers.registry import broker_names
 from trading.selectors.halts import held_at
 from trading.services.halts import place_restrict
-from trading.services.reach import reaches
+from trading.services.reach import place_named, reaches
 from volbal.common import clock
 from volbal.common.admin import TenantAdmin, is_platform_operator, roles_of
 from volbal.common.operations import Operation, OperationsAdmin, ServiceForm
@@ -66,9 +66,13 @@ class ResumeForm(ReasonForm):
     """Resume rows at their own level."""
 
     def preview(self, rows: Sequence[Any]) -> Sequence[str]:
-        """Say what holds them at their own level."""
-        held = [one for row in rows for one in held_at(place_of(row))]
-        return [f"{one.label} is {one.state} since {one.since:%Y-%m-%d %H:%M} UTC: {one.reason}" for one in held]
+        """Say what holds them at their own level, and what follows."""
+        places = [place_of(row) for row in rows]
+        held = [one for place in places for one in held_at(place)]
+        return [
+            *(f"{one.label} is {one.state} since {one.since:%Y-%m-%d %H:%M} UTC: {one.reason}" for one in held),
+            *(reach.resumed for reach in reaches(places)),
+        ]
 
     def perform(self, row: Any) -> Model:
         """Call the service; a paused cell starts again."""
@@ -171,6 +175,10 @@ class PlaceForm(PlaceChoice):
 
 class LiftForm(ReasonForm):
     """Lift one restriction."""
+
+    def preview(self, rows: Sequence[Any]) -> Sequence[str]:
+        """Say what follows."""
+        return [reach.resumed for reach in reaches([place_named(row) for row in rows])]
 
     def perform(self, row: TradingRestriction) -> Model:
         """Call the service."""

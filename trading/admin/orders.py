@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,7 +12,7 @@ from django.http import HttpRequest
 
 from portfolios.admin.forms import PlainForm, ReasonForm
 from trading.models import Fill, FillCursor, Order, OrderTransition, StuckOrder
-from trading.selectors.orders import GROUPS, of_group, stuck, stuck_because
+from trading.selectors.orders import GROUPS, begun, of_group, stuck, stuck_because
 from trading.services.commission_corrections import commission_correct
 from trading.services.manual_orders import order_ask_now, order_cancel_by_hand, order_note
 from trading.services.overfills import overfill_keep, overfill_trade_back
@@ -24,6 +25,13 @@ from volbal.common.templatetags.figures import words
 
 class AskForm(PlainForm):
     """Ask the broker now."""
+
+    def preview(self, rows: Sequence[Any]) -> Sequence[str]:
+        """Say what asking does."""
+        return [
+            "The broker is asked what became of it, and what it says is booked, its fills included.",
+            "It is sent again only where the broker does not know it and has had time to; it is never placed twice.",
+        ]
 
     def perform(self, row: Order) -> Model:
         """Call the service."""
@@ -110,8 +118,8 @@ class OrderAdmin(OperationsAdmin, TenantAdmin):
         """Say which order it is and how it stands."""
         return (
             f"{row.cell}: {row.side.lower()} {row.quantity.normalize():f}, {row.filled_quantity.normalize():f} filled, "
-            f"{row.get_status_display().lower()} for {age_text(row.status_age_seconds)}. {row.status_detail}".rstrip()
-        )
+            f"{row.get_status_display().lower()} for {age_text(row.status_age_seconds)}. {begun(row.status_detail)}"
+        ).rstrip()
 
     @admin.display(description="In this state for", ordering="-status_at")
     def age(self, row: Order) -> str:

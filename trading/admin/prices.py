@@ -23,6 +23,8 @@ from volbal.common.templatetags.figures import age, words
 class SourceAdmin(SharedAdmin):
     """Rows by source: everyone reads the installation's own; what a tenant's brokers push is that tenant's alone."""
 
+    who_acts = "Whoever runs this installation decides here; on prices that a firm's brokers push, its operators."
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of sources that the person may know of."""
         rows: QuerySet[Any] = super().get_queryset(request)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
@@ -21,6 +24,11 @@ class AdoptForm(ReasonForm):
 
     cell = forms.ModelChoiceField(queryset=Cell.objects.none(), help_text="Whose shares these are")
     re_anchor = False
+
+    def preview(self, rows: Sequence[Any]) -> Sequence[str]:
+        """Say what is booked."""
+        anchor = "its anchor moves to the fill's price" if self.re_anchor else "its anchor stays where it is"
+        return [f"Shares, cash and commission are booked on the cell, as if it had ordered them; {anchor}."]
 
     def prepare(self) -> None:
         """Offer the cells of the fill's account and instrument; for several fills all within reach."""
@@ -75,7 +83,10 @@ class HeldFillAdmin(OperationsAdmin, TenantAdmin):
 
     def describe(self, row: HeldFill) -> str:
         """Say what traded, where, and what was decided."""
-        return f"{row} at {row.account}, {row.as_of:%Y-%m-%d %H:%M} UTC: {self.decided(row).lower()}"
+        return (
+            f"{row.side.capitalize()} {row.quantity.normalize():f} {row.symbol} at {row.price.normalize():f} "
+            f"{row.account.currency}, {row.account}, {row.as_of:%Y-%m-%d %H:%M} UTC: {self.decided(row).lower()}"
+        )
 
     @admin.display(description="Decision", ordering="resolution__decision")
     def decided(self, row: HeldFill) -> str:

@@ -34,21 +34,25 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A table's rows that wait: one of them and several in words, and which they are."""
+    """A table's rows that wait: one of them and several in words, which they are, and the list's filter for them."""
 
     model: type[Model]
     one: str
     several: str
     which: Callable[[], Q]
+    filtered: str = "?status__exact=open"
 
 
 WORK = (
-    _Work(StuckOrder, "order is stuck or unknown", "orders are stuck or unknown", lambda: stuck(clock.now())),
+    _Work(
+        StuckOrder, "order is stuck or unknown", "orders are stuck or unknown", lambda: stuck(clock.now()), filtered=""
+    ),
     _Work(
         HeldFill,
         "fill belongs to no order of ours",
         "fills belong to no order of ours",
         lambda: Q(resolution=None),
+        filtered="?resolution__isempty=1",
     ),
     _Work(
         RefusedReport,
@@ -74,7 +78,13 @@ WORK = (
         "prices are quarantined",
         lambda: Q(status=PriceQuarantine.Status.OPEN),
     ),
-    _Work(FeedStatus, "feed is silent", "feeds are silent", lambda: Q(silent_since__isnull=False)),
+    _Work(
+        FeedStatus,
+        "feed is silent",
+        "feeds are silent",
+        lambda: Q(silent_since__isnull=False),
+        filtered="?silent_since__isempty=0",
+    ),
 )
 
 
@@ -88,6 +98,6 @@ def waiting_for(request: HttpRequest) -> list[Waiting]:
         count = table.get_queryset(request).filter(work.which()).count()
         if count:
             name = work.model._meta.model_name
-            url = reverse(f"admin:{work.model._meta.app_label}_{name}_changelist")
+            url = reverse(f"admin:{work.model._meta.app_label}_{name}_changelist") + work.filtered
             found.append(Waiting(count, work.one if count == 1 else work.several, url))
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Case, Count, F, Q, When, Window
+from django.db.models.functions import RowNumber
 
 from trading.models import BrokerCash, HeldFill, Order, RefusedReport
 from trading.selectors.orders import failed, stuck, stuck_because
@@ -27,15 +28,23 @@ class Attention:
 
 
 def order_attention(portfolio_ids: Sequence[int]) -> list[Attention]:
-    """Return the newest orders that do not go on by themselves, or failed and nobody took note; in one query."""
-    moment = clock.now()
+    """Return the newest orders that do not go on by themselves, or failed and nobody took note; in one query.
+
+    Rejected ones come last and once for each cell: a broker that refuses again and again hides nothing else.
+    """
+    moment, alike = clock.now(), [F("cell"), F("status")]
     rows = Order.objects.filter(cell__portfolio__in=portfolio_ids).filter(stuck(moment) | failed())
-    found = rows.select_related("cell__instrument").order_by("-id")[:MOST_ORDERS]
+    counted = rows.annotate(
+        alike=Window(Count("pk"), partition_by=alike),
+        place=Window(RowNumber(), partition_by=alike, order_by="-id"),
+        is_rejected=Case(When(status=Order.Status.REJECTED, then=1), default=0),
+    ).filter(Q(is_rejected=0) | Q(place=1))
+    found = counted.select_related("cell__instrument").order_by("is_rejected", "-id")[:MOST_ORDERS]
     return [
         Attention(
             "overfilled" if order.is_overfilled else order.status,
             f"{order.cell.instrument.symbol}: order to {order.side.lower()} {order.quantity.normalize():f}: "
-            f"{stuck_because(order, moment)}",
+            f"{stuck_because(order, moment)}{_earlier(order)}",
             order.cell_id,
             None,
             tab="orders",
@@ -83,6 +92,14 @@ def report_attention() -> list[Attention]:
             for name, count in cash.annotate(count=Count("pk"))
         ),
     ]
+
+
+def _earlier(order: Order) -> str:
+    """Say how many orders of its cell were rejected before it and wait for a note too."""
+    count: int = getattr(order, "alike", 1) - 1
+    if order.status != Order.Status.REJECTED or count == 0:
+        return ""
+    return f" {_counted(count, 'order')} before it {'was' if count == 1 else 'were'} rejected too."
 
 
 def _counted(count: int, noun: str) -> str:

@@ -55,7 +55,12 @@ def stuck_because(order: Order, moment: dt.datetime) -> str:
         return f"{order.get_status_display().lower()}; the broker does not know it."
     if not order.has_ended and order.expires_at is not None and order.expires_at < moment:
         return f"{order.get_status_display().lower()} after its close."
-    return f"{order.get_status_display().lower()}. {order.status_detail}".strip()
+    return f"{order.get_status_display().lower()}. {begun(order.status_detail)}".strip()
+
+
+def begun(detail: str) -> str:
+    """Return words that were kept for the middle of a sentence as one of their own."""
+    return detail[:1].upper() + detail[1:]
 
 
 def _plain(quantity: object) -> str:

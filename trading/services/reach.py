@@ -62,6 +62,14 @@ class Reach:
         orders = "1 open order" if self.open_orders == 1 else f"{self.open_orders} open orders"
         return f"{self.place.label}: {cells}, {orders}, of these {self.open_buys} to buy"
 
+    @property
+    def resumed(self) -> str:
+        """Say in a sentence what follows once it is resumed."""
+        if self.place.cell_id is not None:
+            return "The rule is asked again from the next tick on; nothing is sent before."
+        cells = "1 active cell is" if self.active_cells == 1 else f"{self.active_cells} active cells are"
+        return f"{self.place.label}: {cells} asked again from the next tick on, save what is halted by itself."
+
 
 def reaches(places: Collection[Place]) -> list[Reach]:
     """Return what restrictions on places would reach."""

@@ -116,6 +116,5 @@ def cells_backing_off(portfolio: Portfolio) -> dict[int, RejectRun]:
 def wait_sentence(run: RejectRun) -> str:
     """Say why a cell waits, as the rest of a sentence."""
     times = "its last order" if len(run.orders) == 1 else f"its last {len(run.orders)} orders"
-    return f"the broker refused {times} ({run.newest.detail or run.newest.reject_code}); it asks again at " + (
-        f"{run.waits_until:%H:%M:%S} UTC"
-    )
+    why = (run.newest.detail or run.newest.reject_code).rstrip(".")
+    return f"the broker refused {times} ({why}); it asks again at {run.waits_until:%H:%M:%S} UTC"

@@ -94,7 +94,7 @@ def _resume(request: HttpRequest, row: Row, lift: Callable[[ResumeForm], Any] | 
         held=held,
         others=others,
         confirm="Resume",
-        note=_paused(row) if not held else "",
+        note=reaches([place])[0].resumed if held else _paused(row),
     )
 
 

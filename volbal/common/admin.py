@@ -99,6 +99,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 class SharedAdmin(ReadOnlyAdmin):
     """A table that the whole installation shares: everyone in the console reads it, the platform operator acts."""
 
+    who_acts = "Whoever runs this installation decides here."
+
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Allow whoever may open the console of some tenant."""
         return is_platform_operator(request) or bool(roles_of(request))
@@ -113,6 +115,8 @@ class TenantAdmin(ReadOnlyAdmin):
 
     `tenant_path` leads from a row to its tenant's id, over relations with `__`.
     """
+
+    who_acts = "An owner or operator of its firm decides here."
 
     tenant_path = "tenant_id"
 

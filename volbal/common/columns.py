@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -11,10 +12,15 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.html import format_html
 
+from volbal.common.templatetags.figures import words
+
 # `figure_` in a column's name is what static/css/console.css aligns by.
 PREFIX = "figure_"
 DECIMALS = 2
 MOST_DECIMALS = 10
+# Texts that may hold a code, which a list shows in words.
+CODED = frozenset({"cause", "code", "reason", "reject_code", "refusal"})
+CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 
 
 class Column(Protocol):
@@ -81,6 +87,8 @@ def _text_column(field: models.Field[Any, Any]) -> Column:
     @admin.display(description=name[:1].upper() + name[1:], ordering=field.name)
     def column(row: models.Model) -> str | None:
         value = getattr(row, field.name)
+        if field.name in CODED and value and CODE.fullmatch(value):
+            value = words(value)
         return format_html('<span class="console-text">{}</span>', value) if value else None
 
     column.__name__ = field.name

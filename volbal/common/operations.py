@@ -129,6 +129,7 @@ class OperationsAdmin:
     opts: Any
     admin_site: Any
     may_act_on: Callable[[HttpRequest, Model | None], bool]
+    who_acts: str
     get_queryset: Callable[[HttpRequest], QuerySet[Any]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -180,16 +181,16 @@ class OperationsAdmin:
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show a row with its operations above it."""
+        """Show a row with its operations above it, or with who performs them."""
         row = self.get_queryset(request).filter(pk=object_id).first() if object_id.isdecimal() else None
-        offered = []
-        if row is not None and self.may_act_on(request, row):
-            offered = [
-                {"label": operation.label, "address": self._operation_address(operation, [object_id])}
-                for operation in self.operations
-                if operation.possible(row)
-            ]
-        context = {"operations": offered, **(extra_context or {})}
+        offered = [
+            {"label": operation.label, "address": self._operation_address(operation, [object_id])}
+            for operation in self.operations
+            if row is not None and operation.possible(row)
+        ]
+        acts = row is not None and self.may_act_on(request, row)
+        told = {"operations": offered} if acts else {"who_acts": self.who_acts if offered else ""}
+        context = {**told, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc,no-any-return]
 
     def describe(self, row: Any) -> str:
