@@ -1,6 +1,6 @@
 /* Draws what the server describes: lines, bands and marks over time. No number is computed here. */
 import {
-  createChart, createSeriesMarkers, CrosshairMode, LineSeries, LineStyle, LineType,
+  createChart, createSeriesMarkers, CrosshairMode, LineSeries, LineStyle, LineType, TickMarkType,
 } from "../vendor/lightweight-charts/5.2.1/lightweight-charts.standalone.production.mjs";
 import { BandSeries } from "./band.js";
 import { format, moment } from "./format.js";
@@ -79,9 +79,14 @@ class Chart {
       const at = moment(new Date(time * 1000).toISOString(), spec.zone);
       return spec.daily ? at.day : `${at.day} ${at.clock} ${at.zone}`;
     };
+    /* The axis counts in the exchange's time, as the tables do; days keep the chart's own marks. */
+    const tick = (time, kind) => {
+      if (kind < TickMarkType.Time) return null;
+      return moment(new Date(time * 1000).toISOString(), spec.zone, kind === TickMarkType.TimeWithSeconds).clock;
+    };
     this.chart.applyOptions({
       localization: { priceFormatter: places, timeFormatter: clock },
-      timeScale: { timeVisible: !spec.daily },
+      timeScale: spec.daily ? { timeVisible: false } : { timeVisible: true, tickMarkFormatter: tick },
     });
   }
 

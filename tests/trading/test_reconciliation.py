@@ -15,14 +15,17 @@ from django.core.management import CommandError, call_command
 
 from portfolios.models import Cell, Event
 from portfolios.services.origin import Origin
+from portfolios.services.restrictions import restriction_lift
+from portfolios.standings import place_of
 from tests.portfolios.builders import BY_TEST
-from tests.trading.builders import OPEN, Desk, fresh, make_replay, make_series, only_order, tick
+from tests.trading.builders import OPEN, Desk, by_owner, fresh, make_replay, make_series, only_order, tick
 from tests.trading.standin import StandInBroker
 from tests.trading.test_console import client_of, operate
 from tests.trading.test_limits import limit, state_of
 from trading.brokers.base import BrokerOrder, BrokerOrderStatus
 from trading.models import AccountReconciliation, BreakerTrip, BrokerDifference, Evaluation, Fill, Order
 from trading.services.dispatch import accounts_to_reconcile
+from trading.services.halts import place_restrict
 from trading.services.orders import orders_send
 from trading.services.reconciliation import (
     account_reconcile,
@@ -105,6 +108,10 @@ def test_a_cell_in_an_account_that_differs_says_that_it_is_halted(
     tick(told_desk.portfolio, {"IBM": 104})
     assert list(Evaluation.objects.values_list("action", "reason")) == [("SKIP", "halted")]
     assert Evaluation.objects.get().sentence.endswith("until the account's books and its broker's agree.")
+    by_hand = place_restrict(on=place_of(told_desk.portfolio), state="halted", origin=by_owner(told_desk))
+    tick(told_desk.portfolio, {"IBM": 104}, OPEN + dt.timedelta(seconds=20))
+    assert Evaluation.objects.latest("id").sentence.endswith("until a person resumes it.")
+    restriction_lift(restriction=by_hand, origin=by_owner(told_desk))
     broker.cash_beside = Decimal(0)
     assert compare(told_desk) == AGREES
     tick(told_desk.portfolio, {"IBM": 104}, OPEN + dt.timedelta(minutes=1))

@@ -91,7 +91,9 @@ def test_an_order_whose_answer_was_lost_waits_as_unknown_until_the_broker_is_ask
     operator, order = client_of(told_desk, "operator"), Order.objects.get()
     assert "1 order is stuck or unknown" in first_page(operator)
     assert f'href="{table("stuckorder")}"' in first_page(operator)
-    assert "IBM: order to sell 6.287107: unknown. The line went dead" in dashboard(told_desk)
+    page = dashboard(told_desk)
+    assert "1 thing needs attention" in page
+    assert "IBM: order to sell 6.287107: unknown. The line went dead" in page
     broker.fill(order.client_order_id, order.quantity, 104)
     assert operate(operator, "trading_stuckorder", "ask", order) == 302
     order.refresh_from_db()

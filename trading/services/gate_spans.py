@@ -13,7 +13,7 @@ from trading.models import Evaluation
 from trading.services.decisions import CellDecision
 from volbal.common import numbers
 from volbal.strategy import indices as at
-from volbal.strategy.codes import GATE_REASONS, Action
+from volbal.strategy.codes import GATE_REASONS, Action, Reason
 
 # While its price moves a refusal is written anew this often, so that charts and values know the price of each minute.
 LONGEST_AT_MOVING_PRICE = dt.timedelta(minutes=1)
@@ -24,9 +24,9 @@ _HOLDING = ("anchor", "cash", "shares", "receivable", "parameters_id")
 def refusals_prolong(*, decided: Sequence[CellDecision], as_of: dt.datetime) -> frozenset[int]:
     """Let the newest rows of cells whose gate goes on saying the same stand for this moment too; return their cells.
 
-    The same are reason, holding, anchor, parameters, triggers in force and orders of the day; the price too, unless
-    the row is younger than a minute. What the rule itself was asked is always a row of its own. Two statements where a
-    gate refused anything, none otherwise. The caller holds the cells.
+    The same are reason (of a halt also by what), holding, anchor, parameters, triggers in force and orders of the day;
+    the price too, unless the row is younger than a minute. What the rule itself was asked is always a row of its own.
+    Two statements where a gate refused anything, none otherwise. The caller holds the cells.
     """
     refused = {
         one.cell.id: one
@@ -48,6 +48,8 @@ def refusals_prolong(*, decided: Sequence[CellDecision], as_of: dt.datetime) -> 
 def _goes_on(row: Evaluation, one: CellDecision, as_of: dt.datetime) -> bool:
     if row.reason != one.decision.reason or row.source != one.price.source or row.as_of >= as_of:
         return False
+    if row.reason == Reason.HALTED and row.sentence != one.decision.sentence:
+        return False  # by a person before, by the account's disagreement now, or the other way round
     if row.price != numbers.price(one.price.price) and as_of - row.as_of >= LONGEST_AT_MOVING_PRICE:
         return False
     now: list[Any] = [getattr(one.cell, name) for name in _HOLDING]
