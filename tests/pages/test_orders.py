@@ -27,7 +27,7 @@ def place(client: Client, world: World, query: str = "", **changes: Any) -> Any:
 
 def test_an_order_shows_its_effect_before_and_nothing_is_written(world: World, signed_in: Client) -> None:
     before = Order.objects.count()
-    page = place(signed_in, world, "?preview").content.decode()
+    page = place(signed_in, world, "?preview", note="").content.decode()  # the reason may still come
     for label in ("Cash", "Shares", "Anchor", "Next buy", "Next sell"):
         assert label in page
     assert Order.objects.count() == before
@@ -36,7 +36,8 @@ def test_an_order_shows_its_effect_before_and_nothing_is_written(world: World, s
 def test_a_trader_places_an_order_sees_it_and_cancels_it_for_a_reason(world: World, signed_in: Client) -> None:
     key = str(uuid.uuid4())
     for _ in range(2):
-        assert place(signed_in, world, key=key).status_code == 302
+        answer = place(signed_in, world, key=key)
+        assert (answer.status_code, answer.url) == (302, f"/cells/{world.cell.pk}/?tab=orders")
     order = Order.objects.get(purpose="manual")
     tab = signed_in.get(f"/cells/{world.cell.pk}/?tab=orders&group=open").content.decode()
     for shown in ("By hand", "cheap", "Until cancelled", f"/orders/{order.pk}/cancel/", "for 0"):
@@ -72,9 +73,9 @@ def test_a_rejected_order_is_taken_note_of_and_asks_for_no_more_attention(world:
         status="rejected", status_detail="not enough buying power", reject_code="buying_power"
     )
     order = Order.objects.get(purpose="manual")
-    assert "not enough buying power" in signed_in.get("/").content.decode()
+    assert "Not enough buying power" in signed_in.get("/").content.decode()
     assert signed_in.post(f"/orders/{order.pk}/note/", {"note": "seen"}).status_code == 302
-    assert "not enough buying power" not in signed_in.get("/").content.decode()
+    assert "Not enough buying power" not in signed_in.get("/").content.decode()
 
 
 @pytest.fixture

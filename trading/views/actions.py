@@ -157,10 +157,12 @@ def dialog(
     title: str,
     act: Callable[[Any], str],
     effect: Callable[[Any], Effects] | None = None,
+    *,
+    tab: str = "",
     **context: Any,
 ) -> HttpResponse:
-    """Show a form about a cell (see `show_dialog`), and return to the cell once it is done."""
-    back, belongs = reverse("cell", args=[cell.pk]), cell.portfolio.name
+    """Show a form about a cell (see `show_dialog`), and return to the cell, or a tab of it, once it is done."""
+    back, belongs = reverse("cell", args=[cell.pk]) + (f"?tab={tab}" if tab else ""), cell.portfolio.name
     return show_dialog(request, form, title, act, back=back, effect=effect, belongs=belongs, **context)
 
 
@@ -180,6 +182,8 @@ def show_dialog(
     """
     preview = "preview" in request.GET
     status = 200
+    if preview and "note" in form.fields:
+        form.fields["note"].required = False  # an effect does not wait for the reason
     if request.method == "POST" and not preview and form.is_valid():
         try:
             messages.success(request, act(form))

@@ -204,6 +204,11 @@ class OrderForm(forms.Form):
     note = forms.CharField(max_length=240, label="Reason", help_text="Kept with the order")
     key = forms.UUIDField(widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("limit_price", "stop_price"):
+            self.fields[name].label = f"{name.replace('_', ' ').capitalize()} in {currency}"
+
     def terms(self) -> OrderTerms:
         """Return what is asked for."""
         values = self.cleaned_data

@@ -35,10 +35,10 @@ def place(request: HttpRequest, cell_id: int) -> HttpResponse:
         order = order_place(cell=cell, terms=form.terms(), origin=origin, key=str(form.cleaned_data["key"]))
         return f"An order to {order.side.lower()} {order.quantity.normalize():f} {cell} is on its way."
 
-    form = OrderForm(request.POST or None, initial={"key": uuid.uuid4()})
+    form = OrderForm(request.POST or None, initial={"key": uuid.uuid4()}, currency=cell.portfolio.account.currency)
     return dialog(
         request, cell, form, f"Place an order in {cell}", act, lambda one: effect_of_order(cell, one.terms()),
-        note=WARNING, confirm="Place the order",
+        note=WARNING, confirm="Place the order", tab="orders",
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def trade_back(request: HttpRequest, order_id: int) -> HttpResponse:
     said = f"{_overfilled(order)} This places an order at the market to {side.lower()} {excess.normalize():f}."
     return dialog(
         request, cell, ReasonForm(request.POST or None), f"Trade back the excess of {_named(order)}", act, effect,
-        note=said, confirm=f"{side.label} {excess.normalize():f}",
+        note=said, confirm=f"{side.label} {excess.normalize():f}", tab="orders",
     )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def keep(request: HttpRequest, order_id: int) -> HttpResponse:
     return dialog(
         request, cell, ReasonForm(request.POST or None), f"Keep the excess of {_named(order)}", act,
         lambda form: effect_of_anchor(cell, price) if price else (), note=said, confirm="Set the anchor",
+        tab="orders",
     )  # fmt: skip
 
 
@@ -123,4 +124,4 @@ def _named(order: Order) -> str:
 def _dialog(request: HttpRequest, order: Order, title: str, act: Callable[[Any], str], confirm: str) -> HttpResponse:
     cell = get_cell(order.cell_id)
     said = f"It is {order.get_status_display().lower()}. {order.status_detail}".strip()
-    return dialog(request, cell, ReasonForm(request.POST or None), title, act, note=said, confirm=confirm)
+    return dialog(request, cell, ReasonForm(request.POST or None), title, act, note=said, confirm=confirm, tab="orders")
