@@ -176,6 +176,11 @@ def restrictions_in_force(*, portfolio_ids: Collection[int] | None = None) -> In
     return InForce(dict(by_scope))
 
 
+def restriction_ids() -> frozenset[int]:
+    """Return which restrictions are in force in the tenants in scope, and everywhere, in one light query."""
+    return frozenset(TradingRestriction.objects.filter(lifted_at__isnull=True).order_by().values_list("pk", flat=True))
+
+
 def trading_states(cells: Collection[Cell]) -> dict[int, Standing]:
     """Return how freely each cell trades, by its id, in one query. Cells carry their portfolio and its account."""
     if not cells:

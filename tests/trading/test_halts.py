@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import pytest
 import time_machine
@@ -256,3 +257,27 @@ def test_the_states_of_all_cells_of_a_tick_take_one_query(
     with django_assert_num_queries(1):  # type: ignore[operator]  # pytest-django's fixture
         trading_states(cells)
     assert trading_states([]) == {}
+
+
+def test_a_halt_wakes_the_senders_of_what_it_cancels_once_it_is_committed(
+    told_desk: Desk, told_cell: Cell, broker: StandInBroker, django_capture_on_commit_callbacks: Any
+) -> None:
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    with django_capture_on_commit_callbacks() as waiting:
+        place_restrict(on=place_of(told_desk.portfolio), state="halted", origin=DRILL)
+    assert broker.cancelled == []
+    for callback in waiting:
+        callback()
+    assert broker.cancelled == [only_order().client_order_id]
+    assert only_order().status == "cancelled"
+
+
+def test_a_halt_that_leaves_orders_alone_wakes_nobody(
+    told_desk: Desk, told_cell: Cell, broker: StandInBroker, django_capture_on_commit_callbacks: Any
+) -> None:
+    tick(told_desk.portfolio, {"IBM": 104})
+    orders_send(account_id=told_desk.account.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        place_restrict(on=place_of(told_desk.portfolio), state="halted", origin=DRILL, cancels_orders=False)
+    assert (broker.cancelled, only_order().status) == ([], "accepted")

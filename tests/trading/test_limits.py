@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from portfolios.models import Cell, Event, TradingRestriction
+from portfolios.models import Cell, Event, Portfolio, TradingRestriction
 from portfolios.services import Origin, account_deposit, cell_deposit, cell_resume, cell_withdraw, place_resume
 from portfolios.standings import place_of, trading_states
 from tests.portfolios.at_once import at_once
@@ -356,3 +356,24 @@ def test_a_limit_trips_once_however_many_look_at_once(transactional_db: None) ->
         found = at_once([lambda: limits_watch(portfolio_id=desk.portfolio.pk)] * 6)
         assert sorted(map(len, found)) == [0, 0, 0, 0, 0, 1]
         assert (BreakerTrip.objects.count(), TradingRestriction.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("kind,threshold", [("drawdown", "0.01"), ("daily_loss", "0.01"), ("concentration", "0.01")])
+def test_where_nothing_was_ever_worth_anything_a_limit_finds_nothing(desk: Desk, kind: str, threshold: str) -> None:
+    open_cell(desk.portfolio, cash=Decimal(0), shares=Decimal(0))
+    limit(desk.portfolio, kind, threshold)
+    assert look(desk, 100) == []
+
+
+def test_a_portfolio_that_was_never_looked_at_or_is_put_away_reaches_no_limit(desk: Desk, still: Cell) -> None:
+    limit(desk.portfolio, "concentration", "0.01")
+    assert limits_watch(portfolio_id=desk.portfolio.pk) == []
+    assert len(look(desk, 100)) == 1
+    Portfolio.objects.update(is_archived=True)
+    assert look(desk, 100, OPEN + DAY) == []
+
+
+def test_a_cell_without_any_price_is_not_told_to_have_an_old_one(desk: Desk, still: Cell) -> None:
+    open_cell(desk.portfolio, "AAPL")
+    limit(desk.portfolio, "stale_data", "600")
+    assert look(desk, 100) == []

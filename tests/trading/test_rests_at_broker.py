@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 import time_machine
 
+from portfolios.models import Event, Portfolio
 from portfolios.services import cell_deposit, cell_pause
 from tests.portfolios.builders import BY_TEST
 from tests.trading.builders import OPEN, Desk, by_owner, fresh
@@ -16,6 +17,9 @@ from trading.brokers.base import BrokerOrderStatus
 from trading.models import Order
 from trading.services import order_asking
 from trading.services.manual_orders import order_cancel_by_hand
+from trading.services.order_states import order_move
+from trading.services.orders import orders_send
+from trading.services.resting_orders import rest_cancel
 from volbal.common.errors import Refused
 
 pytestmark = pytest.mark.django_db
@@ -162,3 +166,21 @@ def test_a_person_cannot_cancel_what_would_be_laid_again(told_desk: Desk, pair: 
     order = Order.objects.get(pk=pair[0].pk)
     with time_machine.travel(OPEN, tick=False):
         assert order_cancel_by_hand(order=order, origin=by_owner(told_desk)).status == "cancelled"
+
+
+def test_what_rests_in_a_portfolio_that_is_put_away_is_taken_back(
+    told_desk: Desk, broker: StandInBroker, pair: tuple[Order, Order]
+) -> None:
+    Portfolio.objects.update(is_archived=True)
+    with time_machine.travel(OPEN, tick=False):
+        orders_send(account_id=told_desk.account.pk)
+    assert sorted(broker.cancelled) == sorted(order.client_order_id for order in pair)
+    assert set(Order.objects.values_list("status", "status_detail")) == {("cancelled", "its portfolio is archived")}
+
+
+def test_one_that_a_sender_moved_first_is_waited_for(pair: tuple[Order, Order]) -> None:
+    seen = Order.objects.get(pk=pair[0].pk)
+    order_move(Order.objects.get(pk=seen.pk), Order.Status.CANCELLING, detail="by another")
+    assert not rest_cancel(seen, "nothing may rest now")
+    assert Order.objects.get(pk=seen.pk).status_detail == "by another"
+    assert not Event.objects.filter(kind="order.cancel_asked").exists()

@@ -61,7 +61,7 @@ def _send(account: BrokerAccount, broker: Broker, claimed: list[Order], patience
     answers: list[BrokerOrder] = []
     try:
         while left and (look is None or time.monotonic() - since < CLAIM_SECONDS):
-            look = look_at(left) if look is None or look.is_old else look
+            look = look_at(left) if look is None or look.is_old() else look
             order = left.popleft()
             if not may_be_sent(order=order, look=look):
                 continue

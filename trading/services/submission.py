@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from portfolios.models import BrokerAccount, Cell, Portfolio
-from portfolios.standings import InForce, restrictions_in_force
+from portfolios.standings import InForce, restriction_ids, restrictions_in_force
 from trading.feeds.registry import REPLAY
 from trading.models import Order, Quote
 from trading.services.order_costs import shortfall
@@ -23,7 +23,7 @@ from volbal.common import clock
 from volbal.common.errors import Conflict
 
 BASIS_POINTS = 10_000
-# Prices, cells and halts that were read longer ago than this are read anew before the next order goes out.
+# Prices and cells that were read longer ago than this are read anew before the next order goes out.
 LOOK_SECONDS = 0.02
 ASKED_AGAIN = (Order.Purpose.RULE, Order.Purpose.SLICE)
 S = Order.Status
@@ -38,20 +38,20 @@ class Look:
     taken_at: float
     prices: Mapping[tuple[str, int], Decimal]
     in_force: InForce
+    restrictions: frozenset[int]
 
-    @property
     def is_old(self) -> bool:
-        """Whether all must be read anew before the next order goes out."""
-        return time.monotonic() - self.taken_at > LOOK_SECONDS
+        """Return whether all must be read anew before the next order goes out; one light query, for halts."""
+        return time.monotonic() - self.taken_at > LOOK_SECONDS or not restriction_ids() <= self.restrictions
 
 
 def look_at(orders: Collection[Order]) -> Look:
     """Read the status and holding of these orders' cells into them; return their newest prices and the halts.
 
-    Three queries. Look after the orders were claimed for sending: then no order is sent whose claim came after a halt
-    was committed.
+    Four queries. Look after the orders were claimed for sending, and ask `is_old` before each that follows: then none
+    goes out after a halt was committed.
     """
-    taken_at = time.monotonic()
+    taken_at, restrictions = time.monotonic(), restriction_ids()
     read = Cell.objects.filter(pk__among={order.cell_id for order in orders})
     cells = {pk: values for pk, *values in read.values_list("pk", "status", "cash", "shares")}
     for order in orders:
@@ -69,7 +69,7 @@ def look_at(orders: Collection[Order]) -> Look:
         if (newest := accepted if reference is None else reference) is not None
     }
     in_force = restrictions_in_force(portfolio_ids={order.cell.portfolio_id for order in orders})
-    return Look(taken_at, prices, in_force)
+    return Look(taken_at, prices, in_force, restrictions)
 
 
 def intents_expire(*, account: BrokerAccount) -> None:
