@@ -74,7 +74,7 @@ def test_a_quarantined_price_is_said_in_words_and_the_value_stays(world: World, 
     assert f"Quarantined Nothing trades on the newest quote: {text}" in told
     assert "it waits for an operator or a second source" in told
     held = Cell.objects.get(pk=world.cell.pk)
-    assert f"Value {held.cash + held.shares * 104:,.2f}" in told
+    assert f"Value, USD {held.cash + held.shares * 104:,.2f}" in told
     assert f"IBM: Not asked: {text}" in words(signed_in, "/")
 
 
