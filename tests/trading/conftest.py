@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import time_machine
 
 from portfolios.models import Cell
-from tests.trading.builders import Desk, make_desk, open_cell
+from tests.portfolios.builders import make_instrument
+from tests.trading.builders import OPEN, Desk, make_desk, open_cell
 from tests.trading.standin import StandInBroker
 from trading.brokers import registry
 from volbal.common.tenancy import tenant_scope
@@ -17,6 +19,13 @@ from volbal.common.tenancy import tenant_scope
 def _files(tmp_path: object, settings: object) -> None:
     """Keep the bars of each test in a folder of its own."""
     settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]  # pytest-django's wrapper takes any setting
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The wall clock, standing at `OPEN` until a test moves it."""
+    with time_machine.travel(OPEN, tick=False) as traveller:
+        yield traveller
 
 
 @pytest.fixture
@@ -41,6 +50,15 @@ def told_desk(db: None, broker: StandInBroker) -> Iterator[Desk]:
     """A desk at the broker that does what it is told."""
     made = make_desk("told", broker="stand-in")
     with tenant_scope(made.tenant.pk):
+        yield made
+
+
+@pytest.fixture
+def api_desk(db: None) -> Iterator[Desk]:
+    """A desk at the broker that fetches its orders over our API."""
+    made = make_desk("remote", broker="api")
+    with tenant_scope(made.tenant.pk):
+        make_instrument("IBM")
         yield made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 import time_machine
 
 from portfolios.models import Event
-from tests.portfolios.builders import BY_TEST, make_instrument
+from tests.portfolios.builders import BY_TEST
 from tests.trading.api_reports import claimed, report, told
-from tests.trading.builders import OPEN, Desk, make_desk
+from tests.trading.builders import OPEN, Desk
 from trading.brokers.api import ApiBroker
 from trading.brokers.base import (
     BrokerOrderStatus,
@@ -39,20 +38,7 @@ from volbal.common.errors import Conflict, Refused
 from volbal.common.tenancy import ScopeError, tenant_scope
 
 S = ApiOrder.State
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(OPEN, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def api_desk(db: None) -> Iterator[Desk]:
-    made = make_desk("remote", broker="api")
-    with tenant_scope(made.tenant.pk):
-        make_instrument("IBM")
-        yield made
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,9 +10,9 @@ import time_machine
 
 from portfolios.models import Cell
 from portfolios.selectors import reconcile
-from tests.portfolios.builders import BY_TEST, make_instrument
+from tests.portfolios.builders import BY_TEST
 from tests.trading.api_reports import claimed, report, told
-from tests.trading.builders import OPEN, Desk, fresh, make_desk, open_cell, tick
+from tests.trading.builders import OPEN, Desk, fresh, open_cell, tick
 from trading.brokers.base import FillReport
 from trading.models import ApiOrder, BrokerDifference, Fill, HeldFill, Order
 from trading.selectors.api_broker import api_orders_waiting
@@ -23,23 +22,9 @@ from trading.services.order_cancels import order_cancel
 from trading.services.orders import orders_send
 from trading.services.reconciliation import account_reconcile
 from volbal.common.clock import now as clock_now
-from volbal.common.tenancy import tenant_scope
 
 S = ApiOrder.State
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(OPEN, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def api_desk(db: None) -> Iterator[Desk]:
-    made = make_desk("remote", broker="api")
-    with tenant_scope(made.tenant.pk):
-        make_instrument("IBM")
-        yield made
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
@@ -50,11 +35,17 @@ def cell(api_desk: Desk) -> Cell:
     return open_cell(api_desk.portfolio)
 
 
-def test_an_order_is_fetched_reported_and_booked(api_desk: Desk, cell: Cell) -> None:
-    tick(api_desk.portfolio, {"IBM": 104})
-    orders_send(account_id=api_desk.account.pk)
-    [waiting] = api_orders_waiting(account=api_desk.account)
+def fetched(desk: Desk) -> ApiOrder:
+    """Return the order that a tick at 104 leads to, claimed by the broker."""
+    tick(desk.portfolio, {"IBM": 104})
+    orders_send(account_id=desk.account.pk)
+    [waiting] = api_orders_waiting(account=desk.account)
     claimed(waiting)
+    return waiting
+
+
+def test_an_order_is_fetched_reported_and_booked(api_desk: Desk, cell: Cell) -> None:
+    waiting = fetched(api_desk)
     api_order_acknowledge(order=waiting, broker_order_id="D-1", origin=BY_TEST)
     orders_send(account_id=api_desk.account.pk)
     half = FillReport("", "E-1", waiting.client_order_id, Decimal(3), Decimal(104), Decimal("0.03"), OPEN)
@@ -79,10 +70,7 @@ def test_a_fill_of_no_order_of_ours_is_held_for_a_person(api_desk: Desk, cell: C
 def test_a_cancellation_that_the_broker_declines_leaves_the_order_accepted_with_its_words(
     api_desk: Desk, cell: Cell, clock: time_machine.Traveller
 ) -> None:
-    tick(api_desk.portfolio, {"IBM": 104})
-    orders_send(account_id=api_desk.account.pk)
-    [waiting] = api_orders_waiting(account=api_desk.account)
-    claimed(waiting)
+    waiting = fetched(api_desk)
     api_order_acknowledge(order=waiting, broker_order_id="D-1", origin=BY_TEST)
     orders_send(account_id=api_desk.account.pk)
     order_cancel(order=Order.objects.get(), detail="by hand")
@@ -104,10 +92,7 @@ def test_a_cancellation_that_the_broker_declines_leaves_the_order_accepted_with_
 def test_parts_finer_than_a_millionth_end_the_order_and_agree_with_the_broker(
     api_desk: Desk, cell: Cell, clock: time_machine.Traveller
 ) -> None:
-    tick(api_desk.portfolio, {"IBM": 104})
-    orders_send(account_id=api_desk.account.pk)
-    [waiting] = api_orders_waiting(account=api_desk.account)
-    claimed(waiting)
+    waiting = fetched(api_desk)
     parts = [Decimal("2.0957023333"), Decimal("2.0957023333"), Decimal("0.0000000004")]
     parts.append(waiting.quantity - sum(parts))
     held = Decimal(50)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import time_machine
 
-from tests.trading.builders import OPEN, Desk, open_cell, tick
+from tests.trading.builders import Desk, open_cell, tick
 from tests.trading.standin import StandInBroker
 from trading.brokers.base import BrokerAccessError, BrokerBusyError, BrokerUnreachableError
 from trading.models import BrokerLine, Order
@@ -17,13 +15,8 @@ from trading.services.order_cancels import order_cancel
 from trading.services.orders import orders_send
 
 S = Order.Status
+pytestmark = pytest.mark.usefixtures("clock")
 SYMBOLS = ("IBM", "AAPL", "KO", "MSFT", "XOM", "PG")
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(OPEN, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture

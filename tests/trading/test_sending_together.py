@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portfolios.models import Cell
-from tests.trading.builders import OPEN, Desk, open_cell, tick
+from tests.trading.builders import Desk, open_cell, tick
 from tests.trading.standin import StandInBroker
 from trading.models import Order, OrderTransition
 from trading.services import intent_sending
@@ -19,13 +17,8 @@ from trading.services.order_states import ForbiddenMoveError, order_move, orders
 from trading.services.orders import orders_send
 
 S = Order.Status
+pytestmark = pytest.mark.usefixtures("clock")
 SYMBOLS = ("IBM", "AAPL", "KO", "MSFT", "XOM")
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(OPEN, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture
